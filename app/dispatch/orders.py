@@ -1,0 +1,201 @@
+"""The work order's life: dispatched, signed for, handled, reported done; and what its clocks do meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from app.clocks.running import LimitRule, end_clocks, running, start_clock
+from app.dispatch.routing import Decision
+from app.events.aggregate import Act, EventAggregate
+from app.events.tables import Participant, WorkOrder
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLimits:
+    """The limits of one order; ``first_contact`` None where nobody is to be called."""
+
+    signing: LimitRule
+    handling: LimitRule
+    first_contact: LimitRule | None
+
+
+def admit(aggregate: EventAggregate, org_id: int, role: Literal["lead", "supporting", "desk", "inspector"], at: datetime) -> None:
+    """Lets an organization see the event from now on in this role."""
+    if any(p.org_id == org_id and p.role == role and p.until is None for p in aggregate.participants):
+        return
+    aggregate.add(
+        Participant(
+            event_id=aggregate.event.id,
+            n=aggregate.next_n(),
+            org_id=org_id,
+            role=role,
+            since=at,
+            until=None,
+        )
+    )
+
+
+def dismiss(aggregate: EventAggregate, org_id: int, at: datetime, *roles: str) -> None:
+    """Ends an organization's part in the event; its own order it still sees."""
+    for participant in aggregate.participants:
+        if participant.org_id == org_id and participant.until is None and participant.role in roles:
+            aggregate.change(participant, until=at)
+
+
+def dispatch(aggregate: EventAggregate, decision: Decision, limits: OrderLimits, act: Act, releases: dict[str, int]) -> WorkOrder:
+    """派单: the lead order and its supporting orders, with clocks, participants and the stored decision."""
+    if decision.unit_id is None:
+        raise ValueError("a decision without a unit cannot be dispatched")
+    event = aggregate.event
+    n = aggregate.advance(
+        event,
+        "dispatch",
+        act,
+        data={**decision.as_data(), "releases": releases},
+        lead_unit_id=decision.unit_id,
+        triage=None,
+        release_vector=releases,
+    )
+    lead = _order(aggregate, decision.unit_id, "lead", n, limits, act)
+    for unit_id in decision.supporting_ids:
+        _order(aggregate, unit_id, "supporting", n, limits, act)
+    return lead
+
+
+def _order(
+    aggregate: EventAggregate,
+    unit_id: int,
+    role: Literal["lead", "supporting"],
+    decision_n: int,
+    limits: OrderLimits,
+    act: Act,
+) -> WorkOrder:
+    event = aggregate.event
+    order = aggregate.add(
+        WorkOrder(
+            event_id=event.id,
+            n=aggregate.next_n(),
+            jurisdiction_id=event.jurisdiction_id,
+            unit_id=unit_id,
+            role=role,
+            state="dispatched",
+            round=1,
+            item_id=event.item_id,
+            district_code=event.district_code,
+            street_code=event.street_code,
+            community_code=event.community_code,
+            channel=event.channel,
+            urgency=event.urgency,
+            decision_n=decision_n,
+            dispatched_at=act.at,
+            signed_at=None,
+            signed_automatically=False,
+            first_contact_at=None,
+            started_at=None,
+            reported_done_at=None,
+            result=None,
+            ended_at=None,
+        )
+    )
+    admit(aggregate, unit_id, role, act.at)
+    start_clock(aggregate, "signing", limits.signing, act.at, decision_n, order=order)
+    start_clock(aggregate, "handling", limits.handling, act.at, decision_n, order=order)
+    if limits.first_contact and role == "lead":
+        start_clock(aggregate, "first_contact", limits.first_contact, act.at, decision_n, order=order)
+    return order
+
+
+def sign_for(aggregate: EventAggregate, order: WorkOrder, act: Act, *, automatically: bool = False) -> None:
+    """签收: by the unit, or by the clock when its time is up, so that it stops nothing."""
+    aggregate.advance(
+        order,
+        "sign_for",
+        act,
+        data={"automatically": automatically},
+        signed_at=act.acted_at,
+        signed_automatically=automatically,
+    )
+    end_clocks(aggregate, running(aggregate, "signing", order=order), "met", act.at)
+
+
+def first_contact(aggregate: EventAggregate, order: WorkOrder, act: Act, *, reached: bool) -> None:
+    """先行联系: the unit calls the complainant before acting; an attempt that reached nobody is kept and counts not."""
+    if not reached:
+        aggregate.advance(order, "first_contact", act, name="first_contact_attempted")
+        return
+    aggregate.advance(
+        order, "first_contact", act, first_contact_at=order.first_contact_at or act.acted_at
+    )
+    end_clocks(aggregate, running(aggregate, "first_contact", order=order), "met", act.at)
+
+
+def start(aggregate: EventAggregate, order: WorkOrder, act: Act) -> None:
+    """开始处置."""
+    aggregate.advance(order, "start", act, started_at=act.acted_at)
+
+
+def report_done(
+    aggregate: EventAggregate,
+    order: WorkOrder,
+    act: Act,
+    *,
+    result: Literal["resolved", "explained"],
+    evidence: Sequence[str],
+    statement: str,
+) -> None:
+    """处置完毕: the unit's word, with what was done and the pictures that show it."""
+    aggregate.advance(
+        order,
+        "report_done",
+        act,
+        data={"result": result, "evidence": list(evidence), "round": order.round},
+        note=statement,
+        result=result,
+        evidence=list(evidence),
+        reported_done_at=act.acted_at,
+        started_at=order.started_at or act.acted_at,
+    )
+    end_clocks(aggregate, running(aggregate, "handling", "signing", order=order), "met", act.at)
+
+
+def send_back(aggregate: EventAggregate, order: WorkOrder, limits: OrderLimits, act: Act, *, cause: str, note: str | None) -> None:
+    """退回重办: a new round for the same unit, with a handling clock of its own."""
+    n = aggregate.advance(
+        order,
+        "send_back" if order.ended_at is None else "reopen",
+        act,
+        name="send_back",
+        data={"cause": cause, "round": order.round + 1},
+        note=note,
+        round=order.round + 1,
+        reported_done_at=None,
+        result=None,
+    )
+    admit(aggregate, order.unit_id, "lead" if order.role == "lead" else "supporting", act.at)
+    start_clock(aggregate, "handling", limits.handling, act.at, n, order=order)
+
+
+def end_order(
+    aggregate: EventAggregate,
+    order: WorkOrder,
+    trigger: Literal["complete", "cancel", "transfer"],
+    act: Act,
+    *,
+    cause: str,
+) -> None:
+    """Ends an order without the unit: completed when the event closes, cancelled or transferred by the centre."""
+    aggregate.advance(order, trigger, act, data={"cause": cause})
+    outcome: Literal["met", "stopped"] = "met" if trigger == "complete" else "stopped"
+    end_clocks(aggregate, running(aggregate, order=order), outcome, act.at)
+    for request in aggregate.returns:
+        if request.order_n == order.n and request.state == "requested":
+            aggregate.advance(request, "withdraw", act, data={"cause": cause}, decided_at=act.at)
+    if trigger != "complete":
+        dismiss(aggregate, order.unit_id, act.at, order.role)
+
+
+def end_open_orders(aggregate: EventAggregate, trigger: Literal["complete", "cancel", "transfer"], act: Act, *, cause: str) -> None:
+    """Ends every open order of the event."""
+    for order in aggregate.open_orders:
+        end_order(aggregate, order, trigger, act, cause=cause)

@@ -1,0 +1,159 @@
+"""The lifecycles: one readable table each (trigger, from, to). Run by one shared machine each, never one per row.
+
+``=`` as target leaves the state as it is: the act is allowed there and changes nothing but its own record.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from transitions import Machine, MachineError
+
+from app.core.errors import NotAllowedNow
+
+
+class Stateful(Protocol):
+    """Anything with a state: a row of one of the tables."""
+
+    state: str
+
+
+Row = tuple[str, str, str]
+
+
+class Lifecycle:
+    """States and triggers of one kind of subject, as data; the first state listed is where it begins."""
+
+    def __init__(self, name: str, name_zh: str, rows: Iterable[Row], *, ends: str = "") -> None:
+        self.name = name
+        self.name_zh = name_zh
+        self.ends = tuple(ends.split())
+        transitions: list[dict[str, object]] = []
+        states: dict[str, None] = {}
+        self._allowed: dict[str, list[str]] = {}
+        for trigger, sources, dest in rows:
+            for source in sources.split():
+                states.setdefault(source)
+                if trigger in self._allowed.setdefault(source, []):
+                    raise ValueError(f"{name}: {trigger} from {source} is listed twice")
+                self._allowed[source].append(trigger)
+                transitions.append({"trigger": trigger, "source": source, "dest": dest})
+            if dest != "=":
+                states.setdefault(dest)
+        self.states = tuple(states)
+        self.begin = self.states[0]
+        self.triggers = tuple(dict.fromkeys(str(row["trigger"]) for row in transitions))
+        self._machine = Machine(
+            model=None, states=list(states), transitions=transitions, initial=self.begin, auto_transitions=False
+        )
+
+    def allowed(self, state: str) -> tuple[str, ...]:
+        """The triggers that ``state`` allows, in the table's order."""
+        return tuple(self._allowed.get(state, ()))
+
+    def fire(self, subject: Stateful, trigger: str) -> tuple[str, str]:
+        """Moves ``subject`` and returns (from, to). Raises ``NotAllowedNow`` (409) naming what is allowed instead."""
+        before = subject.state
+        if trigger not in self.triggers:
+            raise KeyError(f"{self.name} has no trigger {trigger}")
+        try:
+            self._machine.events[trigger].trigger(subject)
+        except MachineError as fault:
+            raise NotAllowedNow(
+                f"{self.name_zh}当前状态为 {before}，不能执行 {trigger}；请刷新后按允许的操作办理。",
+                allowed=list(self.allowed(before)),
+                state=before,
+            ) from fault
+        return before, subject.state
+
+
+_OPEN_EVENT = "analyzing handling verifying answering closing"
+
+EVENT = Lifecycle(
+    "event",
+    "事件",
+    [
+        # 分析: item, place and unit are decided, by the rules or by a person of the human queue
+        ("correct", "analyzing handling", "="),
+        ("dispatch", "analyzing handling", "handling"),
+        ("ask_person", "handling", "analyzing"),
+        # 处理 → 反馈: the lead unit has reported done; what the closure profile owes comes next
+        ("verify", "handling", "verifying"),
+        ("answer", "handling verifying", "answering"),
+        ("conclude", "handling verifying answering", "closing"),
+        # every way back to the unit: failed inspection, dissatisfied caller, the centre's own no
+        ("send_back", "verifying answering closing", "handling"),
+        ("reopen", "closed", "handling"),
+        # the five ends
+        ("close", "closing", "closed"),
+        ("settle_at_desk", "analyzing", "closed"),
+        ("force_close", "handling verifying answering closing", "closed"),
+        ("refuse", "analyzing handling", "not_accepted"),
+        ("hand_over", "analyzing handling", "handed_over"),
+        ("merge", _OPEN_EVENT, "merged"),
+        ("cancel", _OPEN_EVENT, "cancelled"),
+    ],
+    ends="closed not_accepted handed_over merged cancelled",
+)
+
+_OPEN_ORDER = "dispatched signed handling"
+
+WORK_ORDER = Lifecycle(
+    "work_order",
+    "工单",
+    [
+        ("sign_for", "dispatched", "signed"),
+        ("first_contact", "signed handling", "="),
+        ("start", "signed", "handling"),
+        # an order that is argued about goes on being handled; only the decision moves it
+        ("request_return", _OPEN_ORDER, "="),
+        ("withdraw_return", _OPEN_ORDER, "="),
+        ("reject_return", _OPEN_ORDER, "="),
+        ("approve_return", _OPEN_ORDER, "returned"),
+        ("transfer", _OPEN_ORDER, "transferred"),
+        ("report_done", "signed handling", "reported_done"),
+        ("send_back", "reported_done", "handling"),
+        ("complete", "reported_done dispatched signed handling", "completed"),
+        ("reopen", "completed", "handling"),
+        ("cancel", "dispatched signed handling reported_done", "cancelled"),
+    ],
+    ends="returned transferred completed cancelled",
+)
+
+RETURN_REQUEST = Lifecycle(
+    "return_request",
+    "退单申请",
+    [
+        ("approve", "requested", "approved"),
+        ("reject", "requested", "rejected"),
+        ("withdraw", "requested", "withdrawn"),
+    ],
+    ends="approved rejected withdrawn",
+)
+
+INSPECTION = Lifecycle(
+    "inspection",
+    "核查任务",
+    [
+        ("claim", "requested", "claimed"),
+        ("release", "claimed", "requested"),
+        ("pass", "claimed", "passed"),
+        ("fail", "claimed", "failed"),
+        ("cancel", "requested claimed", "cancelled"),
+    ],
+    ends="passed failed cancelled",
+)
+
+# A report is settled when its event has ended and nothing is owed to its reporter any more, whatever the end was.
+REPORT = Lifecycle(
+    "report",
+    "诉求",
+    [
+        ("chase", "open replied", "="),
+        ("supplement", "open replied", "="),
+        ("reply", "open replied", "replied"),
+        ("rehandle", "open replied settled", "open"),
+        ("settle", "open replied", "settled"),
+        ("withdraw", "open replied", "withdrawn"),
+    ],
+    ends="settled withdrawn",
+)

@@ -1,0 +1,147 @@
+"""Loading events under their lock and writing them back: three statements whatever the act."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.crypto import Keyring, seal
+from app.core.database import Base
+from app.core.set_writes import read_row, write_rows
+from app.core.tables import Delivery
+from app.events.aggregate import EventAggregate
+from app.events.report_tables import Callback, Debt, Report
+from app.events.tables import Clock, Event, Inspection, Participant, ReturnRequest, WorkOrder
+from app.events.timeline import seal_chain
+from app.events.timeline_tables import Timeline
+
+#: what a delivery's body is tied to, before its report's id
+DELIVERY_AAD = b"delivery"
+
+# The lock stands in a statement of its own: in READ COMMITTED only a later statement sees what the holder wrote.
+_LOCK = text("SELECT id FROM event WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+
+_LOAD = text(
+    """
+    SELECT to_jsonb(e) AS event,
+      (SELECT jsonb_agg(to_jsonb(o) ORDER BY o.n) FROM work_order o WHERE o.event_id = e.id) AS orders,
+      (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.n) FROM return_request r WHERE r.event_id = e.id) AS returns,
+      (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.n) FROM inspection i WHERE i.event_id = e.id) AS inspections,
+      (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.n) FROM clock c
+        WHERE c.event_id = e.id AND c.state = 'running') AS clocks,
+      (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.n) FROM event_participant p
+        WHERE p.event_id = e.id AND p.until IS NULL) AS participants,
+      (SELECT to_jsonb(t) - 'xact_id' FROM timeline t WHERE t.event_id = e.id AND t.act_id = :act_id) AS repeated
+    FROM event e WHERE e.id = ANY(:ids) ORDER BY e.id
+    """
+)
+
+# Reports of events merged into this one are answered with it; their rows stay where they are.
+_LOAD_REPORTS = text(
+    """
+    WITH RECURSIVE family(id) AS (
+      SELECT CAST(:id AS uuid)
+      UNION SELECT e.id FROM event e JOIN family f ON e.merged_into = f.id
+    ), mine AS (
+      SELECT r.* FROM event_report l JOIN report r ON r.id = l.report_id
+      WHERE l.event_id IN (SELECT id FROM family) AND l.left_at IS NULL
+        AND (CAST(:report_id AS uuid) IS NULL OR l.report_id = :report_id)
+    )
+    SELECT (SELECT jsonb_agg(to_jsonb(m) ORDER BY m.id) FROM mine m) AS reports,
+      (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.report_id, d.n) FROM debt d JOIN mine m ON m.id = d.report_id
+        WHERE d.paid_at IS NULL AND d.waived IS NULL) AS debts,
+      (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.report_id, b.n) FROM callback b JOIN mine m ON m.id = b.report_id)
+        AS callbacks,
+      (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.event_id, c.n) FROM clock c JOIN mine m ON m.id = c.report_id
+        WHERE c.state = 'running' AND c.event_id <> :id) AS clocks,
+      (SELECT jsonb_object_agg(k.report_id, k.wrapped) FROM report_key k JOIN mine m ON m.id = k.report_id) AS keys_
+    """
+)
+
+
+def _rows(model: type[Any], documents: Sequence[dict[str, Any]] | None) -> list[Any]:
+    return [read_row(model, document) for document in documents or ()]
+
+
+async def lock_events(
+    session: AsyncSession, ids: Iterable[UUID], *, act_id: UUID | None = None
+) -> dict[UUID, EventAggregate]:
+    """Locks the events in ascending id and loads what they own. Unknown ids are missing from the answer."""
+    wanted = sorted(set(ids))
+    await session.execute(_LOCK, {"ids": wanted})
+    return await load_events(session, wanted, act_id=act_id)
+
+
+async def load_events(
+    session: AsyncSession, ids: Sequence[UUID], *, act_id: UUID | None = None
+) -> dict[UUID, EventAggregate]:
+    """Loads events with what they own, without a lock: to read, never to write."""
+    found = await session.execute(_LOAD, {"ids": list(ids), "act_id": act_id})
+    aggregates: dict[UUID, EventAggregate] = {}
+    for row in found:
+        event = read_row(Event, row.event)
+        aggregates[event.id] = EventAggregate(
+            event=event,
+            orders=_rows(WorkOrder, row.orders),
+            returns=_rows(ReturnRequest, row.returns),
+            inspections=_rows(Inspection, row.inspections),
+            clocks=_rows(Clock, row.clocks),
+            participants=_rows(Participant, row.participants),
+            repeated=read_row(Timeline, row.repeated) if row.repeated else None,
+        )
+    return aggregates
+
+
+async def load_reports(session: AsyncSession, aggregate: EventAggregate, *, only: UUID | None = None) -> None:
+    """Adds the event's current reports (and those of events merged into it), or only one, with what is owed."""
+    found = await session.execute(_LOAD_REPORTS, {"id": aggregate.event.id, "report_id": only})
+    row = found.one()
+    aggregate.reports = _rows(Report, row.reports)
+    aggregate.debts = _rows(Debt, row.debts)
+    aggregate.callbacks = _rows(Callback, row.callbacks)
+    aggregate.clocks += _rows(Clock, row.clocks)
+    aggregate.data_keys = {UUID(key): bytes.fromhex(value[2:]) for key, value in (row.keys_ or {}).items()}
+
+
+async def write_events(
+    session: AsyncSession, keyring: Keyring, aggregates: Iterable[EventAggregate], extra: Iterable[Base] = ()
+) -> None:
+    """Writes all changes of all aggregates, and ``extra`` new rows, in one statement."""
+    inserts: list[Base] = []
+    updates: list[tuple[Base, Iterable[str]]] = []
+    for aggregate in aggregates:
+        history = seal_chain(aggregate, keyring)
+        inserts += _deliveries(aggregate, keyring)
+        if aggregate.is_new:
+            inserts.append(aggregate.event)
+        else:
+            aggregate.change(aggregate.event, seq=aggregate.event.seq)
+        inserts += [*aggregate.inserts, *history]
+        updates += aggregate.changes()
+    await write_rows(session, [*inserts, *extra], updates)
+
+
+def _deliveries(aggregate: EventAggregate, keyring: Keyring) -> list[Delivery]:
+    rows: list[Delivery] = []
+    for message in aggregate.outgoing:
+        wrapped = aggregate.data_keys.get(message.report.id)
+        if wrapped is None:
+            continue  # the person was erased: nothing about them may leave any more
+        body = orjson.dumps(message.body)
+        rows.append(
+            Delivery(
+                lane_id=aggregate.event.id,
+                n=aggregate.next_n(),
+                destination_id=message.destination_id or message.report.client_id,
+                report_id=message.report.id,
+                kind=message.kind,
+                sealed=seal(keyring.unwrap(wrapped), body, DELIVERY_AAD + message.report.id.bytes),
+                state="waiting",
+                created_at=message.at,
+                next_at=message.at,
+            )
+        )
+    return rows

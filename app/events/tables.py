@@ -1,0 +1,293 @@
+"""The event and everything it owns, keyed ``(event_id, n)`` with ``n`` from the event's own counter (DESIGN.md §3)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base, Json
+from app.events.lifecycles import EVENT, INSPECTION, RETURN_REQUEST, WORK_ORDER
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN (" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
+class Event(Base):
+    """What happened in the city, once 事件. Row lock, ETag (``seq``) and allocator of ``n`` for all it owns."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", EVENT.states), name="state"),
+        CheckConstraint("(merged_into IS NOT NULL) = (state = 'merged')", name="merged_into"),
+        CheckConstraint("(ended_at IS NOT NULL) = (" + _one_of("state", EVENT.ends) + ")", name="ended_at"),
+        CheckConstraint("settled_at IS NULL OR ended_at IS NOT NULL", name="settled_at"),
+        CheckConstraint("level IN ('grid', 'street', 'district', 'city')", name="level"),
+        CheckConstraint("urgency IN ('normal', 'urgent', 'critical')", name="urgency"),
+        Index("ix_event_same_place", "item_id", "place_bucket", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_event_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+        Index("ix_event_list", "jurisdiction_id", "id"),
+        Index("ix_event_district", "district_code", "id"),
+        Index("ix_event_street", "street_code", "id"),
+        Index("ix_event_community", "community_code", "id"),
+        Index("ix_event_item", "jurisdiction_id", "item_id", "id"),
+        Index("ix_event_lead", "lead_unit_id", "id"),
+        Index(
+            "ix_event_open", "jurisdiction_id", "state", "id", postgresql_where=text("ended_at IS NULL")
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    jurisdiction_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("jurisdiction.id"))
+    event_no: Mapped[str] = mapped_column(unique=True)
+    seq: Mapped[int]
+    #: MAC of the newest timeline row, and a tag over (event, n, MAC): the chain cannot be cut at its end unseen
+    head: Mapped[bytes]
+    head_n: Mapped[int]
+    head_tag: Mapped[bytes]
+    state: Mapped[str]
+    #: how it ended: closed(kind), not_accepted(treatment), handed_over(to), cancelled(why)
+    end_kind: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+    #: ended and nothing owed any more
+    settled_at: Mapped[datetime | None]
+    merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("event.id"))
+    #: why a person must decide (human queue); null: nobody is waited for
+    triage: Mapped[str | None]
+    item_id: Mapped[int | None] = mapped_column(ForeignKey("item.id"))
+    #: row number of the chosen filing standard 立案标准 of the item
+    standard_row_no: Mapped[int | None]
+    closure_profile: Mapped[str]
+    demand_type: Mapped[str | None]
+    domain: Mapped[str | None]
+    level: Mapped[str]
+    urgency: Mapped[str]
+    channel: Mapped[str]
+    district_code: Mapped[str | None]
+    street_code: Mapped[str | None]
+    community_code: Mapped[str | None]
+    cell_id: Mapped[str | None]
+    duty_grid_code: Mapped[str | None]
+    #: CGCS2000 degrees
+    lon: Mapped[float | None] = mapped_column(Double)
+    lat: Mapped[float | None] = mapped_column(Double)
+    #: a square of about 100 m, for duplicate search and its advisory lock
+    place_bucket: Mapped[int | None] = mapped_column(BigInteger)
+    address: Mapped[str]
+    title: Mapped[str]
+    lead_unit_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
+    #: units accused in it 被举报单位: they see nothing of it
+    accused_org_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+    report_count: Mapped[int]
+    received_at: Mapped[datetime]
+    #: the release of each kind that decided about it
+    release_vector: Mapped[Json]
+    foreign_system: Mapped[str | None]
+    foreign_ref: Mapped[str | None]
+
+
+class Participant(Base):
+    """Who takes part, and so who may see: visibility is data."""
+
+    __tablename__ = "event_participant"
+    __table_args__ = (
+        CheckConstraint(_one_of("role", ("lead", "supporting", "inspector", "desk")), name="role"),
+        CheckConstraint("until IS NULL OR until >= since", name="period"),
+        Index("ix_participant_org", "org_id", "event_id", postgresql_where=text("until IS NULL")),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    role: Mapped[str]
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+
+
+class WorkOrder(Base):
+    """工单: one unit's duty in an event. Area, item and channel stand here too, so that a unit's list is one scan."""
+
+    __tablename__ = "work_order"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", WORK_ORDER.states), name="state"),
+        CheckConstraint("role IN ('lead', 'supporting')", name="role"),
+        CheckConstraint("result IN ('resolved', 'explained')", name="result"),
+        CheckConstraint("(ended_at IS NOT NULL) = (" + _one_of("state", WORK_ORDER.ends) + ")", name="ended_at"),
+        Index(
+            "uq_work_order_lead",
+            "event_id",
+            unique=True,
+            postgresql_where=text("role = 'lead' AND ended_at IS NULL"),
+        ),
+        Index(
+            "ix_work_order_unit_open",
+            "unit_id",
+            "event_id",
+            "n",
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_work_order_unit", "unit_id", "event_id", "n"),
+        Index("ix_work_order_open", "jurisdiction_id", "event_id", "n", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    jurisdiction_id: Mapped[int] = mapped_column(SmallInteger)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    role: Mapped[str]
+    state: Mapped[str]
+    #: how often it was handled: 1, then one more with each send-back
+    round: Mapped[int]
+    item_id: Mapped[int | None]
+    district_code: Mapped[str | None]
+    street_code: Mapped[str | None]
+    community_code: Mapped[str | None]
+    channel: Mapped[str]
+    urgency: Mapped[str]
+    #: the timeline row that says why this unit
+    decision_n: Mapped[int]
+    dispatched_at: Mapped[datetime]
+    signed_at: Mapped[datetime | None]
+    #: signed by the clock, not by a person
+    signed_automatically: Mapped[bool]
+    first_contact_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    reported_done_at: Mapped[datetime | None]
+    result: Mapped[str | None]
+    evidence: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    ended_at: Mapped[datetime | None]
+
+
+class ReturnRequest(Base):
+    """退单: a unit says that an order is not its own. Needs a reason and a decision; handling goes on meanwhile."""
+
+    __tablename__ = "return_request"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", RETURN_REQUEST.states), name="state"),
+        Index("uq_return_open", "event_id", "order_n", unique=True, postgresql_where=text("state = 'requested'")),
+        ForeignKeyConstraint(["event_id", "order_n"], ["work_order.event_id", "work_order.n"]),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    order_n: Mapped[int]
+    state: Mapped[str]
+    reason_code: Mapped[str]
+    #: the unit that the asker thinks right
+    suggested_unit_id: Mapped[int | None]
+    requested_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+
+
+class Inspection(Base):
+    """核查: is it fixed? By a collector who neither handled it nor belongs to the handling unit."""
+
+    __tablename__ = "inspection"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", INSPECTION.states), name="state"),
+        ForeignKeyConstraint(["event_id", "order_n"], ["work_order.event_id", "work_order.n"]),
+        Index("uq_inspection_open", "event_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+        Index("ix_inspection_open", "jurisdiction_id", "event_id", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    jurisdiction_id: Mapped[int] = mapped_column(SmallInteger)
+    order_n: Mapped[int]
+    round: Mapped[int]
+    state: Mapped[str]
+    collector_id: Mapped[UUID | None]
+    evidence: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    requested_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Clock(Base):
+    """One running limit. Its ``due_at`` is a foreign key into ``clock_due``: no due time without a recorded cause."""
+
+    __tablename__ = "clock"
+    __table_args__ = (
+        CheckConstraint("kind IN ('signing', 'first_contact', 'handling', 'citizen_total')", name="kind"),
+        CheckConstraint("state IN ('running', 'met', 'stopped')", name="state"),
+        CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="ended_at"),
+        CheckConstraint("limit_value > 0", name="limit_value"),
+        ForeignKeyConstraint(
+            ["event_id", "n", "generation", "due_at"],
+            ["clock_due.event_id", "clock_due.clock_n", "clock_due.generation", "clock_due.due_at"],
+            name="fk_clock_due",
+            use_alter=True,
+        ),
+        Index("ix_clock_sweep", "due_at", postgresql_where=text("state = 'running' AND fired_at IS NULL")),
+        Index("ix_clock_due", "jurisdiction_id", "due_at", "event_id", "n", postgresql_where=text("state = 'running'")),
+        Index("ix_clock_unit", "unit_id", "due_at", "event_id", "n", postgresql_where=text("state = 'running'")),
+        Index("ix_clock_street", "street_code", "due_at", "event_id", "n", postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_clock_community",
+            "community_code",
+            "due_at",
+            "event_id",
+            "n",
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index("ix_clock_report", "report_id", postgresql_where=text("state = 'running'")),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    jurisdiction_id: Mapped[int] = mapped_column(SmallInteger)
+    kind: Mapped[str]
+    state: Mapped[str]
+    #: the order whose clock it is, or the report (citizen_total)
+    order_n: Mapped[int | None]
+    report_id: Mapped[UUID | None]
+    unit_id: Mapped[int | None]
+    item_id: Mapped[int | None]
+    district_code: Mapped[str | None]
+    street_code: Mapped[str | None]
+    community_code: Mapped[str | None]
+    channel: Mapped[str]
+    limit_value: Mapped[int]
+    limit_unit: Mapped[str]
+    calendar_code: Mapped[str]
+    #: which rule set this limit, in words
+    rule: Mapped[str]
+    started_at: Mapped[datetime]
+    generation: Mapped[int]
+    due_at: Mapped[datetime]
+    #: the due time rests on a year whose official calendar was not there yet
+    assumed: Mapped[bool]
+    #: the sweep has acted on this generation
+    fired_at: Mapped[datetime | None]
+    #: when it was met or stopped
+    ended_at: Mapped[datetime | None]
+
+
+class ClockDue(Base):
+    """Insert-only: every due time that a clock ever had, and why."""
+
+    __tablename__ = "clock_due"
+    __table_args__ = (
+        UniqueConstraint("event_id", "clock_n", "generation", "due_at"),
+        ForeignKeyConstraint(["event_id", "clock_n"], ["clock.event_id", "clock.n"]),
+        ForeignKeyConstraint(["event_id", "timeline_n"], ["timeline.event_id", "timeline.n"]),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    clock_n: Mapped[int] = mapped_column(primary_key=True)
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
+    cause: Mapped[str]
+    timeline_n: Mapped[int]

@@ -1,0 +1,176 @@
+"""发现: a report enters the system, on an event of its own or joining one that is known already."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.core.crypto import CHAIN_START, Keyring, normalise_phone, seal
+from app.core.database import Json
+from app.core.ids import uuid7
+from app.events.aggregate import Act, EventAggregate
+from app.events.report_tables import EventReport, Report, ReportIdentity
+from app.events.tables import Event
+from app.grid.locating import Location
+from app.intake.analysis import Analysis
+from app.intake.duplicates import Sighting, bucket_of
+from app.intake.inbox import Arrival
+from app.intake.masking import mask_name, mask_personal_numbers, mask_phone
+from app.intake.normalised import NormalisedReport, Reporter
+
+IDENTITY_AAD = b"identity"
+
+
+def sighting(item_id: int | None, analysis: Analysis, report: NormalisedReport, at: datetime) -> Sighting | None:
+    """What a duplicate search needs; None for what must not be joined: no item, no point, or an accusation."""
+    point = analysis.location.lon_lat_cgcs2000
+    if item_id is None or point is None or analysis.location.cell_id is None or report.demand_type == "accusation":
+        return None
+    return Sighting(item_id, point, at)
+
+
+def new_event(
+    jurisdiction_id: int,
+    event_no: str,
+    arrival: Arrival,
+    analysis: Analysis,
+    item_id: int | None,
+    releases: dict[str, int],
+    at: datetime,
+) -> EventAggregate:
+    """An event begun by this report: classified and located as far as the analysis went, not yet dispatched."""
+    report, place, item = arrival.report, analysis.location, analysis.item
+    aggregate = EventAggregate(
+        event=Event(
+            id=uuid7(),
+            jurisdiction_id=jurisdiction_id,
+            event_no=event_no,
+            seq=0,
+            head=CHAIN_START,
+            head_n=0,
+            head_tag=b"",
+            state="analyzing",
+            end_kind=None,
+            ended_at=None,
+            settled_at=None,
+            merged_into=None,
+            triage=_triage(analysis),
+            item_id=item_id,
+            standard_row_no=None,
+            closure_profile=item.closure_profile if item else ("answer" if report.kind == "demand" else "inspection"),
+            demand_type=report.demand_type,
+            domain=item.domain if item else None,
+            level=item.default_level if item else "district",
+            urgency=analysis.grade.urgency,
+            channel=report.channel,
+            **place_columns(place),
+            address=mask_personal_numbers(report.addresses[0]) if report.addresses else "",
+            title=mask_personal_numbers(report.title or report.content[:30]),
+            lead_unit_id=None,
+            accused_org_ids=list(analysis.accused_ids),
+            report_count=0,
+            received_at=at,
+            release_vector=releases,
+            foreign_system=None,
+            foreign_ref=None,
+        ),
+        is_new=True,
+    )
+    return aggregate
+
+
+def place_columns(place: Location) -> dict[str, Any]:
+    """Where an event is, as its columns."""
+    point = place.lon_lat_cgcs2000
+    return {
+        "district_code": place.district_code,
+        "street_code": place.street_code,
+        "community_code": place.community_code,
+        "cell_id": place.cell_id,
+        "duty_grid_code": place.duty_grid_code,
+        "lon": point[0] if point else None,
+        "lat": point[1] if point else None,
+        "place_bucket": bucket_of(point) if point else None,
+    }
+
+
+def _triage(analysis: Analysis) -> str | None:
+    if analysis.accused_unknown:
+        return "accused_unknown"
+    return None if analysis.item else "item_uncertain"
+
+
+def admit_report(
+    aggregate: EventAggregate,
+    arrival: Arrival,
+    client_id: int,
+    act: Act,
+    keyring: Keyring,
+    *,
+    cause: str,
+    analysis: Analysis,
+) -> Report:
+    """Adds the report with its sealed identity to the event, as its first or as one that joins."""
+    event, source = aggregate.event, arrival.report
+    reporter = source.reporter
+    report = aggregate.add(
+        Report(
+            id=arrival.id,
+            jurisdiction_id=event.jurisdiction_id,
+            client_id=client_id,
+            channel=source.channel,
+            source_ref=source.source_ref,
+            linked_ref=source.linked_ref,
+            kind=source.kind,
+            demand_type=source.demand_type,
+            state="open",
+            seq=0,
+            title=mask_personal_numbers(source.title),
+            content=mask_personal_numbers(source.content),
+            address=mask_personal_numbers(source.addresses[0]) if source.addresses else "",
+            source_lon_lat=_pairs(source),
+            source_crs=source.points[0].crs if source.points else None,
+            pictures=[picture.sha256 for picture in source.pictures],
+            anonymous=reporter.anonymous,
+            confidential=source.confidential,
+            reply_wanted=source.reply_wanted,
+            occurred_at=source.occurred_at,
+            received_at=act.at,
+        )
+    )
+    aggregate.data_keys[report.id] = arrival.wrapped_key
+    aggregate.add(
+        EventReport(event_id=event.id, report_id=report.id, joined_at=act.at, left_at=None, cause=cause)
+    )
+    if not reporter.anonymous:
+        aggregate.add(_identity(report.id, reporter, arrival.data_key, keyring))
+    aggregate.change(event, report_count=event.report_count + 1)
+    data: Json = {"channel": source.channel, "cause": cause, "release": dict(event.release_vector)}
+    aggregate.record(act, "received", report=report, data=data, note="")
+    aggregate.record(act, "analyzed", report=report, data=analysis.as_data(), note="")
+    return report
+
+
+def _pairs(source: NormalisedReport) -> str | None:
+    return ";".join(f"{point.role}:{point.lon!r},{point.lat!r}" for point in source.points) or None
+
+
+def _identity(report_id: UUID, reporter: Reporter, data_key: bytes, keyring: Keyring) -> ReportIdentity:
+    plain = orjson.dumps(
+        {
+            "name": reporter.name,
+            "phones": reporter.phones,
+            "gender": reporter.gender,
+            "external_id": reporter.external_id,
+            "address": reporter.address,
+        }
+    )
+    numbers = [number for phone in reporter.phones if (number := normalise_phone(phone))]
+    return ReportIdentity(
+        report_id=report_id,
+        sealed=seal(data_key, plain, IDENTITY_AAD + report_id.bytes),
+        masked_name=mask_name(reporter.name) if reporter.name else "",
+        masked_phone=mask_phone(reporter.phones[0]) if reporter.phones else "",
+        phone_digests=[keyring.digest(number, "phone") for number in dict.fromkeys(numbers)],
+    )

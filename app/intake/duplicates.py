@@ -1,0 +1,116 @@
+"""并单: is this report about something that we know already? Same item, near, recent, and with a point.
+
+A text-only neighbour is never joined by itself; it is proposed to people (``supervision``).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import cos, floor, radians
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.grid.datum import distance_m
+
+LonLat = tuple[float, float]
+_PER_DEGREE = 1000  # squares per degree: 111 m north to south, 65 to 107 m west to east in China
+_METRES_PER_DEGREE = 111_000.0
+
+
+def bucket_of(lon_lat: LonLat) -> int:
+    """The number of the square in which a point lies."""
+    return _number(floor(lon_lat[0] * _PER_DEGREE), floor(lon_lat[1] * _PER_DEGREE))
+
+
+def _number(column: int, row: int) -> int:
+    return column * 1_000_000 + row
+
+
+def buckets_around(lon_lat: LonLat, radius_m: float) -> list[int]:
+    """All squares that a circle touches. Two points within ``radius_m`` always share one."""
+    north = radius_m / _METRES_PER_DEGREE
+    east = north / cos(radians(lon_lat[1]))
+    columns = range(floor((lon_lat[0] - east) * _PER_DEGREE), floor((lon_lat[0] + east) * _PER_DEGREE) + 1)
+    rows = range(floor((lon_lat[1] - north) * _PER_DEGREE), floor((lon_lat[1] + north) * _PER_DEGREE) + 1)
+    return [_number(column, row) for column in columns for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a duplicate search compares: the item, the place and the time of one report or event."""
+
+    item_id: int
+    lon_lat: LonLat
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """An open event that a report may join."""
+
+    event_id: UUID
+    sighting: Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRule:
+    """How near and how recent (published policy; 50 m and 24 h in DOMAIN.md §4.2)."""
+
+    radius_m: float
+    window: timedelta
+
+    def nearest(self, sighting: Sighting, known: Iterable[KnownEvent]) -> UUID | None:
+        """The nearest known event that ``sighting`` belongs to, if any; ties go to the older one."""
+        fitting = [
+            (distance_m(sighting.lon_lat, event.sighting.lon_lat), event.event_id)
+            for event in known
+            if event.sighting.item_id == sighting.item_id
+            and abs(sighting.received_at - event.sighting.received_at) <= self.window
+        ]
+        near = [(metres, event_id) for metres, event_id in fitting if metres <= self.radius_m]
+        return min(near)[1] if near else None
+
+
+# Sorted, so that two transactions that need the same squares wait for each other instead of dead-locking; and in a
+# statement of its own, so that the search after it sees what the other one committed.
+_LOCK = text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
+
+_SEARCH = text(
+    """
+    SELECT e.id, e.item_id, e.lon, e.lat, e.received_at
+    FROM unnest(CAST(:items AS integer[]), CAST(:buckets AS bigint[])) AS s(item_id, bucket)
+    JOIN event e ON e.item_id = s.item_id AND e.place_bucket = s.bucket AND e.ended_at IS NULL
+    WHERE e.received_at >= :since AND e.lon IS NOT NULL AND e.accused_org_ids = '{}'
+    ORDER BY e.id
+    """
+)
+
+
+async def lock_and_search(
+    session: AsyncSession, sightings: Sequence[Sighting], rule: DuplicateRule
+) -> list[KnownEvent]:
+    """Keeps others from reporting the same thing until this transaction ends, then finds the open events near by."""
+    squares = sorted(
+        {
+            (sighting.item_id, bucket)
+            for sighting in sightings
+            for bucket in buckets_around(sighting.lon_lat, rule.radius_m)
+        }
+    )
+    if not squares:
+        return []
+    keys = sorted((item_id << 39) + bucket for item_id, bucket in squares)
+    await session.execute(_LOCK, {"keys": keys})
+    found = await session.execute(
+        _SEARCH,
+        {
+            "items": [item_id for item_id, _ in squares],
+            "buckets": [bucket for _, bucket in squares],
+            "since": min(sighting.received_at for sighting in sightings) - rule.window,
+        },
+    )
+    return [
+        KnownEvent(row.id, Sighting(row.item_id, (row.lon, row.lat), row.received_at)) for row in found
+    ]

@@ -1,0 +1,369 @@
+"""The closed loop on one page: 发现 → 分析 → 处理 → 反馈, forward and every way back.
+
+Each step is plain calls on one locked event in memory (``Turn``); the stages hold the rules, this page holds the
+order in which they meet. Reading, locking and writing stand at the two ends: ``app.receiving`` for what comes in,
+``app.acts`` for what people and systems do, ``app.background`` for clocks, deliveries and retries.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from app.accounts.access import Client
+from app.clocks.running import end_clocks, relocate, running, start_clock
+from app.core.crypto import Keyring
+from app.dispatch import orders, returns
+from app.dispatch.routing import Decision, Matter
+from app.events.aggregate import Act, EventAggregate
+from app.events.report_tables import Report
+from app.events.tables import Clock, WorkOrder
+from app.feedback import answers, closing, debts, inspections
+from app.grid.locating import Location
+from app.intake import admission
+from app.intake.analysis import Analysis
+from app.intake.inbox import Arrival
+from app.items.rows import ItemRow
+from app.masters import Masters, limits
+
+
+@dataclass(slots=True)
+class Turn:
+    """One act on one locked event, under the releases that were published when it began."""
+
+    masters: Masters
+    event: EventAggregate
+    act: Act
+
+
+# ── 发现 discover ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def begin(turn: Turn, arrival: Arrival, analysis: Analysis, client: Client, keyring: Keyring) -> Report:
+    """A first report: its event begins with it, is answered at the desk, refused, or dispatched at once."""
+    report = join(turn, arrival, analysis, client, keyring, cause="first")
+    event, source = turn.event.event, arrival.report
+    if source.direct_answer:
+        settle_at_desk(turn, kind="answered_directly", answer=source.direct_answer)
+    elif source.refused_as:
+        refuse(turn, treatment=source.refused_as, explanation=source.content[:200], told=True)
+    elif event.triage is None:
+        dispatch(turn)
+    else:
+        ask_person(turn, event.triage)
+    return report
+
+
+def join(
+    turn: Turn, arrival: Arrival, analysis: Analysis, client: Client, keyring: Keyring, *, cause: str
+) -> Report:
+    """并单: the report joins the event and keeps its own life: its clock, its reply, its callback."""
+    report = admission.admit_report(
+        turn.event, arrival, client.id, turn.act, keyring, cause=cause, analysis=analysis
+    )
+    debts.owe_for_report(turn.event, report, turn.act.at)
+    received_n = turn.event.timeline[-1].row.n
+    total = limits.citizen_total(turn.masters, report)
+    start_clock(turn.event, "citizen_total", total, report.received_at, received_n, report_id=report.id)
+    if report.channel == "police-110":
+        closing.tell(turn.event, report, "receipt", turn.act.at)
+    elif analysis.danger:
+        raise_alarm(turn, report, analysis.danger.handover, client.police_client_id)
+    return report
+
+
+def raise_alarm(turn: Turn, report: Report, handover: str, police_client_id: int | None) -> None:
+    """Danger to life goes to 110 / 119 / 120 at once, whoever's business it is; the rest of the loop goes on."""
+    data = {"handover": handover, "sent": police_client_id is not None}
+    turn.event.record(turn.act, "alarm_raised", report=report, data=data, note="")
+    if police_client_id is not None:
+        closing.tell(turn.event, report, "alert", turn.act.at, to=police_client_id, handover=handover)
+
+
+# ── 分析 analyze: decide whose job it is, or ask a person ─────────────────────────────────────────────────────
+
+
+def dispatch(turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset()) -> WorkOrder | None:
+    """派单 by the published rules, or to the unit that a dispatcher names; without an answer a person decides."""
+    event = turn.event.event
+    decision = _named(turn, unit_id) if unit_id is not None else _decide(turn, avoid)
+    if decision.unit_id is None:
+        turn.event.record(turn.act, "undecided", data=decision.as_data(), note="")
+        ask_person(turn, decision.triage or "no_rule")
+        return None
+    return orders.dispatch(
+        turn.event, decision, limits.order_limits(turn.masters, event), turn.act, turn.masters.vector
+    )
+
+
+def ask_person(turn: Turn, why: str) -> None:
+    """人工研判: the event waits in the human queue with the reason; nothing is lost, nothing is guessed."""
+    event = turn.event.event
+    turn.event.change(event, triage=why, lead_unit_id=None)
+    if event.state == "handling":
+        turn.event.advance(event, "ask_person", turn.act, data={"why": why})
+
+
+def correct(
+    turn: Turn, *, item: ItemRow | None, item_id: int | None, place: Location | None, redispatch: bool = True
+) -> None:
+    """A person names the item or the place: clocks and lists follow, the route is decided again, once, visibly."""
+    event = turn.event.event
+    changes: dict[str, object] = {}
+    if item is not None:
+        changes |= {
+            "item_id": item_id,
+            "domain": item.domain,
+            "level": item.default_level,
+            "closure_profile": item.closure_profile,
+            "standard_row_no": None,
+        }
+    if place is not None:
+        changes |= admission.place_columns(place)
+    data = {"item": item.key if item else None, "community": place.community_code if place else None}
+    turn.event.advance(event, "correct", turn.act, data=data, triage=None, **changes)
+    relocate(turn.event)
+    for report in turn.event.reports:
+        debts.owe_for_report(turn.event, report, turn.act.at)
+    if redispatch:
+        orders.end_open_orders(turn.event, "transfer", turn.act, cause="corrected")
+        dispatch(turn)
+
+
+# ── 处理 handle: the unit's acts, and the ways back from them ─────────────────────────────────────────────────
+
+
+def request_return(turn: Turn, order: WorkOrder, *, code: str, reason: str, suggested: int | None) -> None:
+    """退单: a reason and a review; the unit goes on handling meanwhile (先办后议)."""
+    returns.request(turn.event, order, turn.act, reason_code=code, reason=reason, suggested_unit_id=suggested)
+
+
+def approve_return(turn: Turn, order: WorkOrder, *, unit_id: int | None) -> None:
+    """The order goes back; another unit gets it at once, named by the dispatcher or found by the rules."""
+    returns.approve(turn.event, order, turn.act)
+    if order.role == "lead":
+        dispatch(turn, unit_id=unit_id, avoid=frozenset({order.unit_id}))
+
+
+def transfer(turn: Turn, order: WorkOrder, *, unit_id: int) -> None:
+    """改派: the centre moves the order to another unit."""
+    orders.end_order(turn.event, order, "transfer", turn.act, cause="transferred")
+    if order.role == "lead":
+        dispatch(turn, unit_id=unit_id)
+
+
+def report_done(
+    turn: Turn, order: WorkOrder, *, result: Literal["resolved", "explained"], evidence: Sequence[str], statement: str
+) -> None:
+    """处置完毕 is the unit's word: the lead's moves the event on to whatever its closure profile owes."""
+    returns.refuse_while_pending(turn.event, order)
+    orders.report_done(turn.event, order, turn.act, result=result, evidence=evidence, statement=statement)
+    if order.role == "lead":
+        go_on(turn)
+
+
+def send_back(turn: Turn, *, cause: str, note: str | None = None) -> None:
+    """Every way back to the unit: failed inspection, dissatisfied caller, the centre's own no; a new round."""
+    lead = turn.event.lead or max(
+        (o for o in turn.event.orders if o.role == "lead" and o.state == "completed"), key=lambda o: o.n
+    )
+    inspections.cancel_open(turn.event, turn.act)
+    trigger = "reopen" if turn.event.event.state == "closed" else "send_back"
+    changes = {"end_kind": None, "settled_at": None} if trigger == "reopen" else {}
+    turn.event.advance(turn.event.event, trigger, turn.act, data={"cause": cause}, note="", **changes)
+    order_limits = limits.order_limits(turn.masters, turn.event.event)
+    orders.send_back(turn.event, lead, order_limits, turn.act, cause=cause, note=note)
+
+
+# ── 反馈 feedback: inspect, answer, call back, close ──────────────────────────────────────────────────────────
+
+
+def go_on(turn: Turn) -> None:
+    """Moves the event to what comes next: inspection, answers, or ready to be closed by the centre."""
+    phase = closing.next_phase(turn.event)
+    event = turn.event.event
+    if (phase, event.state) in (("verify", "verifying"), ("answer", "answering"), ("conclude", "closing")):
+        return
+    turn.event.advance(event, phase, turn.act, note="")
+    if phase == "verify" and turn.event.lead:
+        inspections.request(turn.event, turn.event.lead, turn.act)
+
+
+def inspect(turn: Turn, *, passed: bool, evidence: Sequence[str], collector_id: UUID) -> None:
+    """核查: passed goes on, failed goes back to the unit."""
+    inspection = inspections.current(turn.event)
+    inspections.decide(
+        turn.event, inspection, turn.act, passed=passed, evidence=evidence, collector_id=collector_id
+    )
+    if passed:
+        go_on(turn)
+    else:
+        send_back(turn, cause="inspection_failed")
+
+
+def reply(turn: Turn, reports: Sequence[Report], *, method: str, result: Literal["resolved", "explained", "not_accepted"], body: str) -> None:
+    """答复: an answer to each reporter; when the last one is paid the event goes on, or its end becomes final."""
+    for report in reports:
+        answers.reply(turn.event, report, turn.act, method=method, result=result, body=body)
+    _after_feedback(turn)
+
+
+def callback(turn: Turn, report: Report, result: answers.CallbackResult, *, agent_id: UUID) -> None:
+    """回访 by the centre; dissatisfied means 重办: a new round for the unit, a new reply and callback owed."""
+    attempts = turn.masters.policies.callback_attempts
+    if answers.callback(turn.event, report, result, turn.act, agent_id=agent_id, max_attempts=attempts):
+        n = answers.rehandle(turn.event, report, turn.act)
+        start_clock(
+            turn.event, "citizen_total", limits.rehandle_total(turn.masters), turn.act.at, n, report_id=report.id
+        )
+        send_back(turn, cause="dissatisfied")
+    else:
+        _after_feedback(turn)
+
+
+def _after_feedback(turn: Turn) -> None:
+    if turn.event.event.ended_at is not None:
+        debts.settle(turn.event, turn.act)
+    elif turn.event.event.state == "answering":
+        go_on(turn)
+
+
+def close(turn: Turn, *, standard_row_no: int | None, forced: bool = False) -> None:
+    """结案 is the centre's act, against the filing standard's closing condition; forced leaves its debts standing."""
+    lead = turn.event.lead
+    if not forced:
+        closing.refuse_if_owed(turn.event)
+    kind = "forced" if forced else "handled" if lead and lead.result == "resolved" else "explained"
+    inspections.cancel_open(turn.event, turn.act)
+    _end(turn, "force_close" if forced else "close", kind, standard_row_no=standard_row_no)
+    orders.end_open_orders(turn.event, "complete", turn.act, cause=kind)
+    _tell_all(turn, result=lead.result if lead else None)
+
+
+def settle_at_desk(turn: Turn, *, kind: Literal["answered_directly", "found_and_fixed"], answer: str) -> None:
+    """直接答复: the desk answers on the line; the reply is paid, nobody needs to be called back."""
+    _end(turn, "settle_at_desk", kind)
+    for report in turn.event.reports:
+        answers.reply(turn.event, report, turn.act, method="on_the_line", result="explained", body=answer)
+        debts.waive(turn.event, report, "callback", "answered_on_the_line")
+    _tell_all(turn, result="explained")
+
+
+def refuse(turn: Turn, *, treatment: str, explanation: str, told: bool) -> None:
+    """不予受理 with the treatment told: the reporter is owed the way to go, and gets it now or as a reply."""
+    _end(turn, "refuse", treatment, note=explanation)
+    orders.end_open_orders(turn.event, "cancel", turn.act, cause="not_accepted")
+    for report in turn.event.reports:
+        debts.waive(turn.event, report, "callback", "not_accepted")
+        if told:
+            answers.reply(turn.event, report, turn.act, method="on_the_line", result="not_accepted", body=explanation)
+        elif report.kind == "demand" and not report.anonymous:
+            debts.owe(turn.event, report, "reply", turn.act.at)
+    _tell_all(turn, treatment=treatment)
+
+
+def hand_over(turn: Turn, *, to: str) -> None:
+    """移交: another system leads from here; its sources are told to whom."""
+    _end(turn, "hand_over", to)
+    orders.end_open_orders(turn.event, "cancel", turn.act, cause="handed_over")
+    for report in turn.event.reports:
+        debts.waive(turn.event, report, "callback", "handed_over")
+    _tell_all(turn, to=to)
+
+
+def merge(turn: Turn, target: Turn) -> None:
+    """并案: this event ends in the target, which answers its reports from now on; no row moves."""
+    merged, into = turn.event, target.event.event
+    inspections.cancel_open(merged, turn.act)
+    merged.advance(merged.event, "merge", turn.act, data={"into": str(into.id)}, merged_into=into.id, triage=None)
+    orders.end_open_orders(merged, "cancel", turn.act, cause="merged")
+    target.event.record(target.act, "absorbed", data={"event": str(merged.event.id)})
+    target.event.change(into, report_count=into.report_count + merged.event.report_count)
+
+
+# ── what the citizen does to an open report ───────────────────────────────────────────────────────────────────
+
+
+def chase(turn: Turn, report: Report) -> None:
+    """催单: counted on the report and seen by the unit; never a new event."""
+    turn.event.advance(report, "chase", turn.act, chase_count=report.chase_count + 1)
+
+
+def supplement(turn: Turn, report: Report, text: str) -> None:
+    """补充: new facts on the timeline of the open event."""
+    turn.event.advance(report, "supplement", turn.act, note=text)
+
+
+def withdraw(turn: Turn, report: Report) -> None:
+    """撤单: the report ends; its event ends with it unless others reported it too."""
+    event = turn.event.event
+    turn.event.advance(report, "withdraw", turn.act)
+    for kind in ("reply", "callback"):
+        debts.waive(turn.event, report, kind, "withdrawn")
+    end_clocks(turn.event, running(turn.event, "citizen_total", report_id=report.id), "stopped", turn.act.at)
+    if event.ended_at is None and all(other.state == "withdrawn" for other in turn.event.reports):
+        inspections.cancel_open(turn.event, turn.act)
+        _end(turn, "cancel", "withdrawn")
+        orders.end_open_orders(turn.event, "cancel", turn.act, cause="withdrawn")
+    closing.tell(turn.event, report, "result", turn.act.at, end="withdrawn")
+
+
+# ── what the system does by itself ────────────────────────────────────────────────────────────────────────────
+
+
+def clock_due(turn: Turn, clock: Clock) -> None:
+    """A limit has passed: signing signs itself, so that it stops nothing; the others are written down as missed."""
+    turn.event.change(clock, fired_at=turn.act.at)
+    order = turn.event.order(clock.order_n) if clock.order_n else None
+    if clock.kind == "signing" and order is not None and order.state == "dispatched":
+        orders.sign_for(turn.event, order, turn.act, automatically=True)
+    else:
+        turn.event.record(turn.act, "clock_missed", subject=clock, data={"kind": clock.kind, "rule": clock.rule})
+
+
+def delivered(turn: Turn, report: Report, kind: str) -> None:
+    """The source has its answer: the debt is paid, and the end becomes final when it was the last one."""
+    if kind == "result":
+        debts.pay(turn.event, report, "result", turn.act.at)
+        debts.settle(turn.event, turn.act)
+
+
+# ── shared by several steps ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _end(turn: Turn, trigger: str, kind: str, note: str | None = None, **changes: object) -> None:
+    turn.event.advance(
+        turn.event.event, trigger, turn.act, data={"kind": kind}, note=note, end_kind=kind, triage=None, **changes
+    )
+
+
+def _tell_all(turn: Turn, **facts: object) -> None:
+    """The result to each report's source; the debt is paid when the message is delivered, the end final after it."""
+    for report in turn.event.reports:
+        if turn.event.open_debts("result", report=report):
+            closing.tell(turn.event, report, "result", turn.act.at, **facts)
+    debts.settle(turn.event, turn.act)
+
+
+def _decide(turn: Turn, avoid: frozenset[int]) -> Decision:
+    event, masters = turn.event.event, turn.masters
+    item = masters.items.item(masters.item_keys[event.item_id]) if event.item_id else None
+    areas = (event.district_code, event.street_code, event.community_code)
+    matter = Matter(
+        item_key=item.key if item else None,
+        item_name=item.name if item else "",
+        major_code=item.major_code if item else "",
+        domain=event.domain or "",
+        level=event.level,
+        areas=tuple(code for code in areas if code),
+        channel=event.channel,
+        accused=frozenset(event.accused_org_ids) | avoid,
+    )
+    return masters.rules.decide(matter)
+
+
+def _named(turn: Turn, unit_id: int) -> Decision:
+    unit = turn.masters.organizations.code_of(unit_id)
+    name = turn.masters.organizations.name(unit_id)
+    return Decision(unit, unit_id, (), "person", None, ("派遣员指定",), (), f"由派遣员指定{name}承办。")
+

@@ -1,0 +1,228 @@
+"""Whether masters fit together, as they would stand after publishing. Pure; every fault is a Chinese sentence.
+
+A check runs when one of the kinds it looks at is being published, so that an old fault elsewhere never keeps a
+correction back; and only when all of these kinds are there, so that a city can be built up kind by kind.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from app.accounts.organizations import organization_faults
+from app.accounts.rows import OrganizationRow
+from app.clocks.calendar import Calendar
+from app.clocks.rows import CalendarRow
+from app.core.errors import Conflict
+from app.dispatch.rows import RoutingRuleRow
+from app.grid.faults import area_faults, tiling_faults
+from app.grid.rows import AreaRow, CellRow, DutyGridRow
+from app.items import catalogue
+from app.items.rows import FilingStandardRow, ItemRow
+from app.masters.policies import Policies, PolicyRow
+
+#: Faults told per check; a wrong file makes hundreds of one sort.
+MAX_TOLD: Final = 30
+
+
+class Inconsistent(Conflict):
+    """The drafts do not fit together or with what is published. ``faults``: ``path`` the kinds, ``message``."""
+
+    code = "inconsistent_masters"
+    title = "基础数据相互不一致"
+
+    def __init__(self, faults: Iterable[Mapping[str, str]]) -> None:
+        listed = [dict(fault) for fault in faults]
+        super().__init__(f"有 {len(listed)} 处不一致，未发布", faults=listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """All masters as they would stand: a kind without any release is None."""
+
+    items: tuple[ItemRow, ...] | None = None
+    filing_standards: tuple[FilingStandardRow, ...] | None = None
+    areas: tuple[AreaRow, ...] | None = None
+    cells: tuple[CellRow, ...] | None = None
+    duty_grids: tuple[DutyGridRow, ...] | None = None
+    organizations: tuple[OrganizationRow, ...] | None = None
+    routing_rules: tuple[RoutingRuleRow, ...] | None = None
+    calendar: tuple[CalendarRow, ...] | None = None
+    policies: tuple[PolicyRow, ...] | None = None
+    #: names of the accounts there are
+    usernames: frozenset[str] = frozenset()
+    #: codes of the channels that reports come in by
+    channels: frozenset[str] = frozenset()
+    #: the present date in China
+    today: date = date.max
+
+
+def rows_member(kind: str) -> str:
+    """The member of ``Proposal`` that holds the rows of a kind."""
+    return kind.replace("-", "_")
+
+
+def _items(p: Proposal) -> list[str]:
+    return catalogue.faults(p.items or (), p.filing_standards or ())
+
+
+def _tiling(p: Proposal) -> list[str]:
+    return tiling_faults(p.cells or ())
+
+
+def _areas(p: Proposal) -> list[str]:
+    cells = [(cell.cell_id, cell.community_code) for cell in p.cells or ()]
+    return area_faults(p.areas or (), cells, p.duty_grids or ())
+
+
+def _organizations(p: Proposal) -> list[str]:
+    rows = p.organizations or ()
+    found = organization_faults(rows)
+    if not any(row.org_type == "coordination_desk" and row.active for row in rows):
+        found.append("没有在用的协调席（coordination_desk）：职责不清的事件无处协调")
+    return found
+
+
+def _organization_areas(p: Proposal) -> list[str]:
+    areas = {row.code for row in p.areas or ()}
+    return [
+        f"单位 {row.code}（{row.name}）服务的区划 {row.area_code} 不存在"
+        for row in p.organizations or ()
+        if row.area_code not in areas
+    ]
+
+
+def _duty_grid_units(p: Proposal) -> list[str]:
+    units = {row.code: row for row in p.organizations or ()}
+    return [
+        f"责任网格 {grid.code}（{grid.name}）的单位 {grid.org_code} {why}"
+        for grid in p.duty_grids or ()
+        if (why := _unusable(units, grid.org_code))
+    ]
+
+
+def _duty_grid_people(p: Proposal) -> list[str]:
+    return [
+        f"责任网格 {grid.code}（{grid.name}）的人员 {person} 没有账号，请先载入 users"
+        for grid in p.duty_grids or ()
+        for person in grid.people
+        if person not in p.usernames
+    ]
+
+
+def _unusable(units: Mapping[str, OrganizationRow], code: str) -> str:
+    row = units.get(code)
+    return "不存在" if row is None else "" if row.active else "已停用"
+
+
+def _rule_units(p: Proposal) -> list[str]:
+    units = {row.code: row for row in p.organizations or ()}
+    found = []
+    for rule in p.routing_rules or ():
+        if why := _unusable(units, rule.lead_unit):
+            found.append(f"规则 {rule.rule_no} 的承办单位 {rule.lead_unit} {why}")
+        elif rule.step == "coordination_desk" and units[rule.lead_unit].org_type != "coordination_desk":
+            found.append(f"规则 {rule.rule_no} 属协调席一步，而 {rule.lead_unit} 不是协调席")
+        for code in rule.supporting_units:
+            if why := _unusable(units, code):
+                found.append(f"规则 {rule.rule_no} 的协办单位 {code} {why}")
+            elif code == rule.lead_unit:
+                found.append(f"规则 {rule.rule_no} 的协办单位 {code} 同时是承办单位")
+    return found
+
+
+def _rule_items(p: Proposal) -> list[str]:
+    keys = {item.key for item in p.items or ()}
+    majors = {item.major_code for item in p.items or ()}
+    domains = {item.domain for item in p.items or ()}
+    found = []
+    for rule in p.routing_rules or ():
+        if rule.item_key and rule.item_key not in keys:
+            found.append(f"规则 {rule.rule_no} 的事项 {rule.item_key} 不在事项清单中")
+        if rule.major_code and rule.major_code not in majors:
+            found.append(f"规则 {rule.rule_no} 的大类 {rule.major_code} 不在事项清单中")
+        if rule.domain and rule.domain not in domains:
+            found.append(f"规则 {rule.rule_no} 的领域 {rule.domain} 不在事项清单中")
+    return found
+
+
+def _rule_areas(p: Proposal) -> list[str]:
+    areas = {row.code for row in p.areas or ()}
+    return [
+        f"规则 {rule.rule_no} 的区划 {rule.area_code} 不存在"
+        for rule in p.routing_rules or ()
+        if rule.area_code and rule.area_code not in areas
+    ]
+
+
+def _rule_channels(p: Proposal) -> list[str]:
+    return [
+        f"规则 {rule.rule_no} 的渠道 {rule.channel} 不存在，可用：{'、'.join(sorted(p.channels))}"
+        for rule in p.routing_rules or ()
+        if rule.channel and rule.channel not in p.channels
+    ]
+
+
+def _calendar(p: Proposal) -> list[str]:
+    rows = p.calendar or ()
+    found = []
+    for code in dict.fromkeys(row.calendar_code for row in rows):
+        try:
+            calendar = Calendar.from_rows(rows, code)
+        except ValueError as error:
+            found.append(str(error))
+            continue
+        if not calendar.covers(p.today):
+            found.append(f"日历 {code} 没有 {p.today.year} 年的官方安排（year 行）")
+    return found
+
+
+def _policy_calendar(p: Proposal) -> list[str]:
+    wanted = Policies.build(p.policies or ()).calendar
+    if any(row.calendar_code == wanted for row in p.calendar or ()):
+        return []
+    return [f"策略 calendar 指定的日历 {wanted} 不在工作日历中"]
+
+
+#: the kinds a check looks at: all of them must be there, and one of them is being published → the check
+_CHECKS: Final[tuple[tuple[tuple[str, ...], Callable[[Proposal], list[str]]], ...]] = (
+    (("items",), _items),
+    (("items", "filing-standards"), _items),
+    (("cells",), _tiling),
+    (("areas",), _areas),
+    (("areas", "cells"), _areas),
+    (("areas", "cells", "duty-grids"), _areas),
+    (("organizations",), _organizations),
+    (("organizations", "areas"), _organization_areas),
+    (("duty-grids", "organizations"), _duty_grid_units),
+    (("duty-grids",), _duty_grid_people),
+    (("routing-rules", "organizations"), _rule_units),
+    (("routing-rules", "items"), _rule_items),
+    (("routing-rules", "areas"), _rule_areas),
+    (("routing-rules",), _rule_channels),
+    (("calendar",), _calendar),
+    (("calendar", "policies"), _policy_calendar),
+)
+
+
+def kinds_looked_at(publishing: Collection[str]) -> frozenset[str]:
+    """The kinds whose rows the checks of a publication read."""
+    return frozenset(kind for kinds, _ in _CHECKS if set(kinds) & set(publishing) for kind in kinds)
+
+
+def faults(proposal: Proposal, publishing: Collection[str]) -> list[dict[str, str]]:
+    """What speaks against publishing these kinds: ``path`` names the kinds concerned, ``message`` the fault."""
+    due: dict[Callable[[Proposal], list[str]], tuple[str, ...]] = {}
+    for kinds, check in _CHECKS:
+        there = all(getattr(proposal, rows_member(kind)) is not None for kind in kinds)
+        if there and set(kinds) & set(publishing):
+            # The last entry of a check names the most kinds: each check runs once.
+            due[check] = kinds
+    found: list[dict[str, str]] = []
+    for check, kinds in due.items():
+        told: list[Any] = check(proposal)
+        rest = len(told) - MAX_TOLD
+        if rest > 0:
+            told = [*told[:MAX_TOLD], f"另有 {rest} 处同类问题未列出"]
+        found += ({"path": "/".join(kinds), "message": message} for message in told)
+    return found

@@ -1,0 +1,50 @@
+"""The kinds of master, each with the model of its rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from app.accounts.rows import OrganizationRow, UserRow
+from app.clocks.rows import CalendarRow
+from app.core.releases import Mode
+from app.dispatch.rows import RoutingRuleRow
+from app.grid.rows import AreaRow, CellRow, DutyGridRow
+from app.items.rows import FilingStandardRow, ItemRow
+from app.masters.policies import PolicyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of master file."""
+
+    #: for people
+    title: str
+    model: type[BaseModel]
+    #: how it comes into force unless the publisher says otherwise (DESIGN.md §3)
+    mode: Mode = "new_only"
+    #: False: loaded straight into tables, no release
+    released: bool = True
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "items": Kind("事项清单", ItemRow),
+    "filing-standards": Kind("立案标准", FilingStandardRow),
+    "areas": Kind("区划", AreaRow),
+    "cells": Kind("单元网格", CellRow),
+    "duty-grids": Kind("责任网格", DutyGridRow),
+    "organizations": Kind("组织机构", OrganizationRow),
+    "routing-rules": Kind("派单规则", RoutingRuleRow),
+    # A holiday that was moved moves the limits that are running.
+    "calendar": Kind("工作日历", CalendarRow, mode="re_decide_open"),
+    "policies": Kind("策略", PolicyRow),
+    "users": Kind("人员账号", UserRow, released=False),
+}
+RELEASED_KINDS: Final = tuple(name for name, kind in KINDS.items() if kind.released)
+
+
+def key_of(row: BaseModel) -> str:
+    """The key of a row of any kind: each model in ``KINDS`` has one, their common base knows of none."""
+    keyed: Any = row
+    return str(keyed.key)

@@ -1,0 +1,33 @@
+"""What every decision rests on: the masters of one release vector."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.accounts.organizations import Organizations
+from app.clocks.calendar import Calendar
+from app.dispatch.routing import Rules
+from app.grid.place_index import PlaceIndex
+from app.items.catalogue import Catalogue
+from app.items.classifier import Classifier
+from app.masters.policies import Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Masters:
+    """Everything that decides, of one release vector. Immutable; a kind nobody published yet is empty."""
+
+    jurisdiction_id: int
+    jurisdiction_code: str
+    #: kind → id of the release it was built from; stored with every decision
+    vector: Mapping[str, int]
+    items: Catalogue
+    classifier: Classifier
+    #: lasting ids of items by key, those of earlier releases included
+    item_ids: Mapping[str, int]
+    item_keys: Mapping[int, str]
+    places: PlaceIndex
+    organizations: Organizations
+    rules: Rules
+    #: by calendar code
+    calendars: Mapping[str, Calendar]
+    policies: Policies

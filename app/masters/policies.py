@@ -1,0 +1,194 @@
+"""The city's own numbers: each has a default with its source, and a release may say otherwise."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.clocks.arithmetic import Limit
+from app.feedback.answers import SCALES
+
+
+def _limit(text: str) -> str:
+    return str(Limit.parse(text))
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1_000_000:
+        raise ValueError("应为大于 0 的数")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError("应为 0 到 1 之间的数")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100:
+        raise ValueError("应为 1 到 100 的整数")
+    return value
+
+
+def _code(text: str) -> str:
+    if not text or "/" in text:
+        raise ValueError("应为日历代码")
+    return text
+
+
+def _scale(text: str) -> str:
+    if text not in SCALES:
+        raise ValueError(f"应为 {'、'.join(SCALES)} 之一")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One policy: how its text is read, what holds when no release names it, and where that comes from."""
+
+    read: Callable[[str], Any]
+    default: str
+    source: str
+
+
+_OURS = "项目默认值，可改"
+_SHANGHAI = "上海 1/5/15 个工作日分档（DOMAIN.md §5）"
+
+KNOWN: dict[str, Known] = {
+    "duplicate_radius_m": Known(_positive, "50", "运城规范：相似案件默认半径 50 米（DOMAIN.md §4.2）"),
+    "duplicate_window_hours": Known(_positive, "24", "运城规范：相似案件默认时段 24 小时（DOMAIN.md §4.2）"),
+    "classify_min_precision": Known(_share, "0.85", _OURS),
+    "sign_limit": Known(_limit, "2 work_hour", _OURS),
+    "first_contact_limit": Known(
+        _limit, "1 legal_work_day", "上海某街道：1 个工作日内先行联系（DOMAIN.md §5）"
+    ),
+    "total_limit.inquiry": Known(_limit, "1 legal_work_day", _SHANGHAI),
+    "total_limit.help": Known(_limit, "5 legal_work_day", _SHANGHAI),
+    "total_limit.complaint": Known(_limit, "5 legal_work_day", _SHANGHAI),
+    "total_limit.accusation": Known(_limit, "5 legal_work_day", _SHANGHAI),
+    "total_limit.suggestion": Known(_limit, "5 legal_work_day", _OURS),
+    "total_limit.praise": Known(_limit, "5 legal_work_day", _OURS),
+    "total_limit.finding": Known(_limit, "15 legal_work_day", _SHANGHAI),
+    "handling_limit.grid": Known(_limit, "4 work_hour", _OURS),
+    "handling_limit.street": Known(_limit, "1 work_day", _OURS),
+    "handling_limit.district": Known(_limit, "3 work_day", _OURS),
+    "handling_limit.city": Known(_limit, "5 work_day", _OURS),
+    "rehandle_limit": Known(_limit, "3 legal_work_day", "上海某街道：二次办理 3 个工作日（DOMAIN.md §4）"),
+    "callback_attempts": Known(_count, "3", _OURS),
+    "near_limit_share": Known(_share, "0.2", _OURS),
+    "calendar": Known(_code, "cn", _OURS),
+    "satisfaction_scale": Known(_scale, "five", "110 与 12345 对接表的五级满意度（DOMAIN.md §5）"),
+}
+
+
+class PolicyRow(BaseModel):
+    """One policy as a release states it. An unknown key or a value that cannot be read is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    key: str = Field(min_length=1)
+    value: str = Field(min_length=1)
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        known = KNOWN.get(self.key)
+        if known is None:
+            raise ValueError(f"没有“{self.key}”这项策略，可用：{'、'.join(KNOWN)}")
+        try:
+            known.read(self.value)
+        except ValueError as error:
+            raise ValueError(f"{self.key} 的值“{self.value}”不能用：{_chinese(error)}") from None
+        return self
+
+
+def _chinese(error: ValueError) -> str:
+    """Python's own words for "not a number" are English; ours pass."""
+    text = str(error)
+    return "应为数字" if text.isascii() or "convert" in text or "invalid literal" in text else text
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policies in force, typed. What the release does not name has its default (see ``KNOWN``)."""
+
+    _values: dict[str, Any]
+    _sources: dict[str, str]
+
+    @classmethod
+    def build(cls, rows: Iterable[PolicyRow] = ()) -> Self:
+        """Raises KeyError or ValueError only for rows that were not validated."""
+        values = {key: known.read(known.default) for key, known in KNOWN.items()}
+        sources = {key: known.source for key, known in KNOWN.items()}
+        for row in rows:
+            values[row.key] = KNOWN[row.key].read(row.value)
+            sources[row.key] = row.source
+        return cls(values, sources)
+
+    def source(self, key: str) -> str:
+        """Where the value in force comes from. Raises KeyError for an unknown policy."""
+        return self._sources[key]
+
+    @property
+    def duplicate_radius_m(self) -> float:
+        """Metres within which two reports may be about the same thing."""
+        return float(self._values["duplicate_radius_m"])
+
+    @property
+    def duplicate_window(self) -> timedelta:
+        """Time within which two reports may be about the same thing."""
+        return timedelta(hours=float(self._values["duplicate_window_hours"]))
+
+    @property
+    def classify_min_precision(self) -> float:
+        """Share (0..1) of unaided classifications that must be right."""
+        return float(self._values["classify_min_precision"])
+
+    @property
+    def sign_limit(self) -> str:
+        """Until an order must be signed for, as ``"2 work_hour"``."""
+        return str(self._values["sign_limit"])
+
+    @property
+    def first_contact_limit(self) -> str:
+        """Until the complainant must be called, as ``"1 legal_work_day"``."""
+        return str(self._values["first_contact_limit"])
+
+    def total_limit(self, demand_type: str) -> str:
+        """The citizen's clock, from receipt, of a demand type or ``"finding"``. Raises KeyError."""
+        return str(self._values[f"total_limit.{demand_type}"])
+
+    @property
+    def rehandle_limit(self) -> str:
+        """The citizen's clock after a dissatisfied callback 二次办理, as ``"3 legal_work_day"``."""
+        return str(self._values["rehandle_limit"])
+
+    def handling_limit(self, level: str) -> str:
+        """A unit's clock where no filing standard says; by level. Raises KeyError for an unknown level."""
+        return str(self._values[f"handling_limit.{level}"])
+
+    @property
+    def callback_attempts(self) -> int:
+        """Calls before a reporter counts as not reached."""
+        return int(self._values["callback_attempts"])
+
+    @property
+    def near_limit_share(self) -> float:
+        """A clock is near its limit when this share (0..1) of it is left."""
+        return float(self._values["near_limit_share"])
+
+    @property
+    def calendar(self) -> str:
+        """Code of the calendar that clocks run on."""
+        return str(self._values["calendar"])
+
+    @property
+    def satisfaction_scale(self) -> str:
+        """The scale on which callers rate, one of ``feedback.answers.SCALES``."""
+        return str(self._values["satisfaction_scale"])

@@ -1,0 +1,138 @@
+"""Judging the rows of one file: every bad row is named with its place and its reason, and then nothing is taken."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from app.core.database import Json
+from app.core.errors import Malformed
+from app.masters.files import FileMode, RawFile, RawRow, read_file, unreadable
+from app.masters.kinds import KINDS, key_of
+
+#: pydantic's error type → our sentence; ``{…}`` are members of the error's context
+_SENTENCES: Final = {
+    "missing": "必填",
+    "string_too_short": "必填",
+    "string_too_long": "最多 {max_length} 个字",
+    "string_pattern_mismatch": "“{input}”写法不对，应符合 {pattern}",
+    "string_type": "应为文字",
+    "literal_error": "“{input}”不在可用的值之内：{expected}",
+    "int_parsing": "“{input}”应为整数",
+    "int_from_float": "“{input}”应为整数",
+    "int_type": "应为整数",
+    "float_parsing": "“{input}”应为数字",
+    "float_type": "应为数字",
+    "bool_parsing": "“{input}”应为 true 或 false",
+    "bool_type": "应为 true 或 false",
+    "greater_than_equal": "“{input}”不能小于 {ge}",
+    "less_than_equal": "“{input}”不能大于 {le}",
+    "greater_than": "“{input}”应大于 {gt}",
+    "too_short": "至少要有 {min_length} 个",
+    "too_long": "最多 {max_length} 个，点坐标只能是经度、纬度两个数",
+    "tuple_type": "应为列表",
+    "extra_forbidden": "没有这个字段",
+}
+_INPUT_SHOWN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class MasterFile:
+    """A file whose rows all are sound, each with its key."""
+
+    kind: str
+    mode: FileMode
+    rows: dict[str, BaseModel]
+
+    @property
+    def documents(self) -> dict[str, Json]:
+        """The rows as a release keeps them."""
+        return {key: row.model_dump(mode="json") for key, row in self.rows.items()}
+
+
+def read_master(path: Path, kind: str | None = None) -> MasterFile:
+    """A sound file. Raises Malformed with all its faults; also when it is of another kind than ``kind``."""
+    raw = read_file(path)
+    if kind is not None and raw.kind != kind:
+        raise unreadable(f"文件的种类是 {raw.kind}，不是 {kind}", "第 1 行")
+    return validate(raw)
+
+
+def validate(raw: RawFile) -> MasterFile:
+    """Judges every row. Raises Malformed with one fault per bad cell, unknown column or repeated key."""
+    kind = KINDS.get(raw.kind)
+    if kind is None:
+        raise unreadable(f"没有“{raw.kind}”这种基础数据，可用：{'、'.join(KINDS)}", "第 1 行")
+    fields = kind.model.model_fields
+    if raw.header is not None:
+        _check_header(raw.header, fields)
+    rows: dict[str, BaseModel] = {}
+    places: dict[str, str] = {}
+    faults: list[dict[str, str]] = []
+    bad = set()
+    for row in raw.rows:
+        try:
+            made = kind.model.model_validate(_filled(row, fields))
+        except ValidationError as error:
+            faults += ({"path": row.place, "message": message} for message in _messages(error))
+            bad.add(row.place)
+            continue
+        key = key_of(made)
+        if key in places:
+            faults.append({"path": row.place, "message": f"{key} 与{places[key]}重复"})
+            bad.add(row.place)
+        places.setdefault(key, row.place)
+        rows[key] = made
+    if faults:
+        raise Malformed(
+            f"{kind.title}共 {len(raw.rows)} 行，{len(bad)} 行有误，整个文件未载入", faults=faults
+        )
+    if not rows and raw.mode == "complete":
+        raise unreadable(f"{kind.title}没有数据行；整份替换为空不予接受")
+    return MasterFile(raw.kind, raw.mode, rows)
+
+
+def _check_header(header: Iterable[str], fields: dict[str, FieldInfo]) -> None:
+    columns = set(header)
+    faults = [
+        f"没有“{name}”这一列，可用的列：{'、'.join(fields)}" for name in sorted(columns - fields.keys())
+    ]
+    faults += [
+        f"缺少“{name}”列" for name, field in fields.items() if field.is_required() and name not in columns
+    ]
+    if faults:
+        raise Malformed(
+            "列名有误，整个文件未载入", faults=[{"path": "第 2 行", "message": fault} for fault in faults]
+        )
+
+
+def _filled(row: RawRow, fields: dict[str, FieldInfo]) -> dict[str, Any]:
+    """An empty cell means the default of its field, where there is one."""
+    return {
+        name: value
+        for name, value in row.cells.items()
+        if not (
+            isinstance(value, str) and not value.strip() and name in fields and not fields[name].is_required()
+        )
+    }
+
+
+def _messages(error: ValidationError) -> Iterable[str]:
+    for fault in error.errors(include_url=False):
+        field = ".".join(str(part) for part in fault["loc"])
+        context = dict(fault.get("ctx", {}))
+        if fault["type"] == "value_error":
+            # Our own validators already speak Chinese.
+            sentence = str(context.get("error", fault["msg"]))
+        elif template := _SENTENCES.get(fault["type"]):
+            shown = "" if field == "password" else str(fault["input"])[:_INPUT_SHOWN]
+            context["expected"] = (
+                str(context.get("expected", "")).replace(" or ", "、").replace("'", "").replace(", ", "、")
+            )
+            sentence = template.format(**{**context, "input": shown})
+        else:
+            sentence = fault["msg"]
+        yield f"{field}：{sentence}" if field else sentence
