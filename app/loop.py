@@ -7,7 +7,7 @@ order in which they meet. Reading, locking and writing stand at the two ends: ``
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from app.accounts.access import Client
@@ -16,7 +16,7 @@ from app.core.crypto import Keyring
 from app.dispatch import orders, returns
 from app.dispatch.routing import Decision, Matter
 from app.events.aggregate import Act, EventAggregate
-from app.events.report_tables import Report
+from app.events.report_tables import EventReport, Report
 from app.events.tables import Clock, WorkOrder
 from app.feedback import answers, closing, debts, inspections
 from app.grid.locating import Location
@@ -54,13 +54,9 @@ def begin(turn: Turn, arrival: Arrival, analysis: Analysis, client: Client, keyr
     return report
 
 
-def join(
-    turn: Turn, arrival: Arrival, analysis: Analysis, client: Client, keyring: Keyring, *, cause: str
-) -> Report:
+def join(turn: Turn, arrival: Arrival, analysis: Analysis, client: Client, keyring: Keyring, *, cause: str) -> Report:
     """并单: the report joins the event and keeps its own life: its clock, its reply, its callback."""
-    report = admission.admit_report(
-        turn.event, arrival, client.id, turn.act, keyring, cause=cause, analysis=analysis
-    )
+    report = admission.admit_report(turn.event, arrival, client.id, turn.act, keyring, cause=cause, analysis=analysis)
     debts.owe_for_report(turn.event, report, turn.act.at)
     received_n = turn.event.timeline[-1].row.n
     total = limits.citizen_total(turn.masters, report)
@@ -109,7 +105,7 @@ def correct(
 ) -> None:
     """A person names the item or the place: clocks and lists follow, the route is decided again, once, visibly."""
     event = turn.event.event
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if item is not None:
         changes |= {
             "item_id": item_id,
@@ -145,15 +141,27 @@ def approve_return(turn: Turn, order: WorkOrder, *, unit_id: int | None) -> None
         dispatch(turn, unit_id=unit_id, avoid=frozenset({order.unit_id}))
 
 
-def transfer(turn: Turn, order: WorkOrder, *, unit_id: int) -> None:
+def transfer(turn: Turn, order: WorkOrder, *, unit_id: int, reason: str) -> None:
     """改派: the centre moves the order to another unit."""
-    orders.end_order(turn.event, order, "transfer", turn.act, cause="transferred")
+    orders.end_order(turn.event, order, "transfer", turn.act, cause="transferred", reason=reason)
     if order.role == "lead":
         dispatch(turn, unit_id=unit_id)
 
 
+def cancel_order(turn: Turn, order: WorkOrder, *, reason: str) -> None:
+    """撤销工单: without its lead the event goes back to people."""
+    orders.end_order(turn.event, order, "cancel", turn.act, cause="centre", reason=reason)
+    if order.role == "lead":
+        ask_person(turn, "order_cancelled")
+
+
 def report_done(
-    turn: Turn, order: WorkOrder, *, result: Literal["resolved", "explained"], evidence: Sequence[str], statement: str
+    turn: Turn,
+    order: WorkOrder,
+    *,
+    result: Literal["resolved", "explained"],
+    evidence: Sequence[str],
+    statement: str,
 ) -> None:
     """处置完毕 is the unit's word: the lead's moves the event on to whatever its closure profile owes."""
     returns.refuse_while_pending(turn.event, order)
@@ -192,16 +200,21 @@ def go_on(turn: Turn) -> None:
 def inspect(turn: Turn, *, passed: bool, evidence: Sequence[str], collector_id: UUID) -> None:
     """核查: passed goes on, failed goes back to the unit."""
     inspection = inspections.current(turn.event)
-    inspections.decide(
-        turn.event, inspection, turn.act, passed=passed, evidence=evidence, collector_id=collector_id
-    )
+    inspections.decide(turn.event, inspection, turn.act, passed=passed, evidence=evidence, collector_id=collector_id)
     if passed:
         go_on(turn)
     else:
         send_back(turn, cause="inspection_failed")
 
 
-def reply(turn: Turn, reports: Sequence[Report], *, method: str, result: Literal["resolved", "explained", "not_accepted"], body: str) -> None:
+def reply(
+    turn: Turn,
+    reports: Sequence[Report],
+    *,
+    method: str,
+    result: Literal["resolved", "explained", "not_accepted"],
+    body: str,
+) -> None:
     """答复: an answer to each reporter; when the last one is paid the event goes on, or its end becomes final."""
     for report in reports:
         answers.reply(turn.event, report, turn.act, method=method, result=result, body=body)
@@ -214,7 +227,12 @@ def callback(turn: Turn, report: Report, result: answers.CallbackResult, *, agen
     if answers.callback(turn.event, report, result, turn.act, agent_id=agent_id, max_attempts=attempts):
         n = answers.rehandle(turn.event, report, turn.act)
         start_clock(
-            turn.event, "citizen_total", limits.rehandle_total(turn.masters), turn.act.at, n, report_id=report.id
+            turn.event,
+            "citizen_total",
+            limits.rehandle_total(turn.masters),
+            turn.act.at,
+            n,
+            report_id=report.id,
         )
         send_back(turn, cause="dissatisfied")
     else:
@@ -228,14 +246,15 @@ def _after_feedback(turn: Turn) -> None:
         go_on(turn)
 
 
-def close(turn: Turn, *, standard_row_no: int | None, forced: bool = False) -> None:
+def close(turn: Turn, *, standard_row_no: int | None, forced: bool = False, reason: str | None = None) -> None:
     """结案 is the centre's act, against the filing standard's closing condition; forced leaves its debts standing."""
     lead = turn.event.lead
     if not forced:
         closing.refuse_if_owed(turn.event)
     kind = "forced" if forced else "handled" if lead and lead.result == "resolved" else "explained"
     inspections.cancel_open(turn.event, turn.act)
-    _end(turn, "force_close" if forced else "close", kind, standard_row_no=standard_row_no)
+    chosen = {} if standard_row_no is None else {"standard_row_no": standard_row_no}
+    _end(turn, "force_close" if forced else "close", kind, reason, **chosen)
     orders.end_open_orders(turn.event, "complete", turn.act, cause=kind)
     _tell_all(turn, result=lead.result if lead else None)
 
@@ -271,6 +290,16 @@ def hand_over(turn: Turn, *, to: str) -> None:
     _tell_all(turn, to=to)
 
 
+def cancel_event(turn: Turn, *, why: str) -> None:
+    """作废: nothing to handle after all; who reported it is still owed a word."""
+    inspections.cancel_open(turn.event, turn.act)
+    _end(turn, "cancel", "void", why)
+    orders.end_open_orders(turn.event, "cancel", turn.act, cause="void")
+    for report in turn.event.reports:
+        debts.waive(turn.event, report, "callback", "cancelled")
+    _tell_all(turn)
+
+
 def merge(turn: Turn, target: Turn) -> None:
     """并案: this event ends in the target, which answers its reports from now on; no row moves."""
     merged, into = turn.event, target.event.event
@@ -279,6 +308,27 @@ def merge(turn: Turn, target: Turn) -> None:
     orders.end_open_orders(merged, "cancel", turn.act, cause="merged")
     target.event.record(target.act, "absorbed", data={"event": str(merged.event.id)})
     target.event.change(into, report_count=into.report_count + merged.event.report_count)
+
+
+def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -> Turn:
+    """拆单: the link ends and the report gets an event of its own, clocked from its receipt, routed by the rules."""
+    end_clocks(turn.event, running(turn.event, "citizen_total", report_id=report.id), "stopped", turn.act.at)
+    turn.event.change(link, left_at=turn.act.at)
+    turn.event.change(turn.event.event, report_count=turn.event.event.report_count - 1)
+    turn.event.record(turn.act, "unlinked", report=report, data={"to": str(own.event.id)})
+    turn.event.reports.remove(report)
+    fresh = Turn(turn.masters, own, turn.act)
+    own.reports.append(report)
+    own.debts += [debt for debt in turn.event.debts if debt.report_id == report.id]
+    own.add(
+        EventReport(event_id=own.event.id, report_id=report.id, joined_at=turn.act.at, left_at=None, cause="unlinked")
+    )
+    own.change(own.event, report_count=1)
+    n = own.record(turn.act, "received", report=report, data={"cause": "unlinked", "from": str(turn.event.event.id)})
+    total = limits.citizen_total(turn.masters, report)
+    start_clock(own, "citizen_total", total, report.received_at, n, report_id=report.id)
+    dispatch(fresh)
+    return fresh
 
 
 # ── what the citizen does to an open report ───────────────────────────────────────────────────────────────────
@@ -290,8 +340,11 @@ def chase(turn: Turn, report: Report) -> None:
 
 
 def supplement(turn: Turn, report: Report, text: str) -> None:
-    """补充: new facts on the timeline of the open event."""
-    turn.event.advance(report, "supplement", turn.act, note=text)
+    """补充: new facts on the timeline; those that come after the end are kept too, and said to be late."""
+    if report.state in ("open", "replied"):
+        turn.event.advance(report, "supplement", turn.act, note=text)
+    else:
+        turn.event.record(turn.act, "supplemented_after_end", report=report, note=text)
 
 
 def withdraw(turn: Turn, report: Report) -> None:
@@ -331,13 +384,20 @@ def delivered(turn: Turn, report: Report, kind: str) -> None:
 # ── shared by several steps ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _end(turn: Turn, trigger: str, kind: str, note: str | None = None, **changes: object) -> None:
+def _end(turn: Turn, trigger: str, kind: str, note: str | None = None, **changes: Any) -> None:
     turn.event.advance(
-        turn.event.event, trigger, turn.act, data={"kind": kind}, note=note, end_kind=kind, triage=None, **changes
+        turn.event.event,
+        trigger,
+        turn.act,
+        data={"kind": kind},
+        note=note,
+        end_kind=kind,
+        triage=None,
+        **changes,
     )
 
 
-def _tell_all(turn: Turn, **facts: object) -> None:
+def _tell_all(turn: Turn, **facts: Any) -> None:
     """The result to each report's source; the debt is paid when the message is delivered, the end final after it."""
     for report in turn.event.reports:
         if turn.event.open_debts("result", report=report):
@@ -366,4 +426,3 @@ def _named(turn: Turn, unit_id: int) -> Decision:
     unit = turn.masters.organizations.code_of(unit_id)
     name = turn.masters.organizations.name(unit_id)
     return Decision(unit, unit_id, (), "person", None, ("派遣员指定",), (), f"由派遣员指定{name}承办。")
-

@@ -185,7 +185,9 @@ async def client_login_row(session: AsyncSession, code: str, jurisdiction: str |
     return rows[0] if len(rows) == 1 else None
 
 
-async def note_login(session: AsyncSession, user_id: UUID, *, ok: bool, max_failures: int, lock_until: datetime) -> None:
+async def note_login(
+    session: AsyncSession, user_id: UUID, *, ok: bool, max_failures: int, lock_until: datetime
+) -> None:
     """Counts a failed log-in and locks the account after too many; a good one clears the count."""
     if ok:
         await session.execute(_SUCCEEDED, {"id": user_id})

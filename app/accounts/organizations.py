@@ -140,11 +140,7 @@ class Organizations:
             code = self._by_name[words]
             return self._ids[code] if code else None
         found = {name: row.code for row in self._rows.values() if (name := _normalised(row.name)) in words}
-        widest = [
-            code
-            for name, code in found.items()
-            if not any(name != other and name in other for other in found)
-        ]
+        widest = [code for name, code in found.items() if not any(name != other and name in other for other in found)]
         return self._ids[widest[0]] if len(widest) == 1 else None
 
     def under(self, id_: int) -> frozenset[int]:

@@ -93,7 +93,9 @@ def running(
     ]
 
 
-def end_clocks(aggregate: EventAggregate, clocks: list[Clock], outcome: Literal["met", "stopped"], at: datetime) -> None:
+def end_clocks(
+    aggregate: EventAggregate, clocks: list[Clock], outcome: Literal["met", "stopped"], at: datetime
+) -> None:
     """Ends clocks: ``met`` when the duty was done (late or not), ``stopped`` when it fell away."""
     for clock in clocks:
         aggregate.change(clock, state=outcome, ended_at=at)

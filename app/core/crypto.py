@@ -93,8 +93,7 @@ class Keyring:
         self._wrapping_key_id: Final = _key_id(sealing_key)
         # AESGCM objects hold no state between calls, and making one costs as much as a short encryption.
         self._wrapping_keys: Final = {
-            _key_id(secret): AESGCM(derive_key(secret, "wrap"))
-            for secret in (*retired_sealing_keys, sealing_key)
+            _key_id(secret): AESGCM(derive_key(secret, "wrap")) for secret in (*retired_sealing_keys, sealing_key)
         }
 
     @classmethod

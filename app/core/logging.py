@@ -73,11 +73,7 @@ def without_personal_data(value: Any) -> Any:
     if isinstance(value, str):
         return mask_numbers(value)
     if isinstance(value, Mapping):
-        return {
-            field: without_personal_data(inner)
-            for field, inner in value.items()
-            if not is_personal(str(field))
-        }
+        return {field: without_personal_data(inner) for field, inner in value.items() if not is_personal(str(field))}
     if isinstance(value, list | tuple | set | frozenset):
         return [without_personal_data(inner) for inner in value]
     if isinstance(value, BaseException):

@@ -100,9 +100,7 @@ async def _in_status(session: AsyncSession, jurisdiction_id: int, kind: str, sta
 async def rows_of(session: AsyncSession, release_id: int) -> dict[str, Json]:
     """All rows of a release by key; empty for a release that does not exist."""
     found = await session.execute(
-        select(ReleaseRow.key, ReleaseRow.body)
-        .where(ReleaseRow.release_id == release_id)
-        .order_by(ReleaseRow.key)
+        select(ReleaseRow.key, ReleaseRow.body).where(ReleaseRow.release_id == release_id).order_by(ReleaseRow.key)
     )
     return {key: body for key, body in found}
 
@@ -144,9 +142,7 @@ async def put_draft(
     if published is not None and published.digest == digest:
         return DraftOutcome(None, 0, 0, 0, published.row_count)
     last = await session.scalar(
-        select(func.max(Release.number)).where(
-            Release.jurisdiction_id == jurisdiction_id, Release.kind == kind
-        )
+        select(func.max(Release.number)).where(Release.jurisdiction_id == jurisdiction_id, Release.kind == kind)
     )
     made = Release(
         jurisdiction_id=jurisdiction_id,
@@ -291,9 +287,7 @@ async def publish(
     return published
 
 
-async def ever_published(
-    session: AsyncSession, jurisdiction_id: int, kind: str, digest: bytes
-) -> Release | None:
+async def ever_published(session: AsyncSession, jurisdiction_id: int, kind: str, digest: bytes) -> Release | None:
     """The latest release of a kind with this content that is or was in force."""
     return await session.scalar(
         select(Release)
@@ -311,8 +305,6 @@ async def ever_published(
 async def all_releases(session: AsyncSession, jurisdiction_id: int) -> list[Release]:
     """Every release of a jurisdiction, by kind, the latest first."""
     found = await session.scalars(
-        select(Release)
-        .where(Release.jurisdiction_id == jurisdiction_id)
-        .order_by(Release.kind, Release.number.desc())
+        select(Release).where(Release.jurisdiction_id == jurisdiction_id).order_by(Release.kind, Release.number.desc())
     )
     return list(found)

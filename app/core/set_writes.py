@@ -38,13 +38,13 @@ def to_json(value: Any) -> str:
 def columns_of(model: type[Base]) -> tuple[str, ...]:
     """Column names of a mapped class in table order (attribute and column names are the same here)."""
     mapper: Mapper[Any] = inspect(model)
-    return tuple(column.key for column in mapper.columns)
+    return tuple(str(column.key) for column in mapper.columns)
 
 
 @lru_cache
 def _keys_of(model: type[Base]) -> tuple[str, ...]:
     mapper: Mapper[Any] = inspect(model)
-    return tuple(column.key for column in mapper.primary_key)
+    return tuple(str(column.key) for column in mapper.primary_key)
 
 
 @lru_cache(maxsize=512)

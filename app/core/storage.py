@@ -201,9 +201,7 @@ def _strip(picture: Image.Image, media_type: str) -> bytes:
             picture = picture.convert("RGB")
             info.pop("icc_profile", None)
         picture.info = info
-        picture.save(
-            kept, _PILLOW_FORMATS[media_type], quality=90, icc_profile=info.get("icc_profile"), exif=b""
-        )
+        picture.save(kept, _PILLOW_FORMATS[media_type], quality=90, icc_profile=info.get("icc_profile"), exif=b"")
     except (OSError, ValueError, SyntaxError, IndexError):
         raise PictureRefused("图片已损坏，请重新拍摄或上传") from None
     return kept.getvalue()

@@ -29,7 +29,11 @@ class Release(Base):
         CheckConstraint("mode IN ('new_only', 're_decide_open')", name="mode"),
         Index("uq_release_number", "jurisdiction_id", "kind", "number", unique=True),
         Index(
-            "uq_release_draft", "jurisdiction_id", "kind", unique=True, postgresql_where=text("status = 'draft'")
+            "uq_release_draft",
+            "jurisdiction_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("status = 'draft'"),
         ),
         Index(
             "uq_release_published",

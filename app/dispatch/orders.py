@@ -1,6 +1,6 @@
 """The work order's life: dispatched, signed for, handled, reported done; and what its clocks do meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -20,7 +20,12 @@ class OrderLimits:
     first_contact: LimitRule | None
 
 
-def admit(aggregate: EventAggregate, org_id: int, role: Literal["lead", "supporting", "desk", "inspector"], at: datetime) -> None:
+def admit(
+    aggregate: EventAggregate,
+    org_id: int,
+    role: Literal["lead", "supporting", "desk", "inspector"],
+    at: datetime,
+) -> None:
     """Lets an organization see the event from now on in this role."""
     if any(p.org_id == org_id and p.role == role and p.until is None for p in aggregate.participants):
         return
@@ -43,7 +48,9 @@ def dismiss(aggregate: EventAggregate, org_id: int, at: datetime, *roles: str) -
             aggregate.change(participant, until=at)
 
 
-def dispatch(aggregate: EventAggregate, decision: Decision, limits: OrderLimits, act: Act, releases: dict[str, int]) -> WorkOrder:
+def dispatch(
+    aggregate: EventAggregate, decision: Decision, limits: OrderLimits, act: Act, releases: Mapping[str, int]
+) -> WorkOrder:
     """派单: the lead order and its supporting orders, with clocks, participants and the stored decision."""
     if decision.unit_id is None:
         raise ValueError("a decision without a unit cannot be dispatched")
@@ -52,10 +59,10 @@ def dispatch(aggregate: EventAggregate, decision: Decision, limits: OrderLimits,
         event,
         "dispatch",
         act,
-        data={**decision.as_data(), "releases": releases},
+        data={**decision.as_data(), "releases": dict(releases)},
         lead_unit_id=decision.unit_id,
         triage=None,
-        release_vector=releases,
+        release_vector=dict(releases),
     )
     lead = _order(aggregate, decision.unit_id, "lead", n, limits, act)
     for unit_id in decision.supporting_ids:
@@ -124,9 +131,7 @@ def first_contact(aggregate: EventAggregate, order: WorkOrder, act: Act, *, reac
     if not reached:
         aggregate.advance(order, "first_contact", act, name="first_contact_attempted")
         return
-    aggregate.advance(
-        order, "first_contact", act, first_contact_at=order.first_contact_at or act.acted_at
-    )
+    aggregate.advance(order, "first_contact", act, first_contact_at=order.first_contact_at or act.acted_at)
     end_clocks(aggregate, running(aggregate, "first_contact", order=order), "met", act.at)
 
 
@@ -159,7 +164,15 @@ def report_done(
     end_clocks(aggregate, running(aggregate, "handling", "signing", order=order), "met", act.at)
 
 
-def send_back(aggregate: EventAggregate, order: WorkOrder, limits: OrderLimits, act: Act, *, cause: str, note: str | None) -> None:
+def send_back(
+    aggregate: EventAggregate,
+    order: WorkOrder,
+    limits: OrderLimits,
+    act: Act,
+    *,
+    cause: str,
+    note: str | None,
+) -> None:
     """退回重办: a new round for the same unit, with a handling clock of its own."""
     n = aggregate.advance(
         order,
@@ -183,9 +196,10 @@ def end_order(
     act: Act,
     *,
     cause: str,
+    reason: str | None = None,
 ) -> None:
     """Ends an order without the unit: completed when the event closes, cancelled or transferred by the centre."""
-    aggregate.advance(order, trigger, act, data={"cause": cause})
+    aggregate.advance(order, trigger, act, data={"cause": cause}, note=reason)
     outcome: Literal["met", "stopped"] = "met" if trigger == "complete" else "stopped"
     end_clocks(aggregate, running(aggregate, order=order), outcome, act.at)
     for request in aggregate.returns:
@@ -195,7 +209,9 @@ def end_order(
         dismiss(aggregate, order.unit_id, act.at, order.role)
 
 
-def end_open_orders(aggregate: EventAggregate, trigger: Literal["complete", "cancel", "transfer"], act: Act, *, cause: str) -> None:
+def end_open_orders(
+    aggregate: EventAggregate, trigger: Literal["complete", "cancel", "transfer"], act: Act, *, cause: str
+) -> None:
     """Ends every open order of the event."""
     for order in aggregate.open_orders:
         end_order(aggregate, order, trigger, act, cause=cause)

@@ -1,7 +1,7 @@
 """退单: a return request with its reason, and its review 派单异议审核."""
 
-from app.core.errors import Conflict
 from app.clocks.running import end_clocks, running
+from app.core.errors import Conflict
 from app.dispatch.orders import dismiss
 from app.events.aggregate import Act, EventAggregate
 from app.events.tables import ReturnRequest, WorkOrder
@@ -33,7 +33,13 @@ def refuse_while_pending(aggregate: EventAggregate, order: WorkOrder) -> None:
 
 
 def request(
-    aggregate: EventAggregate, order: WorkOrder, act: Act, *, reason_code: str, reason: str, suggested_unit_id: int | None
+    aggregate: EventAggregate,
+    order: WorkOrder,
+    act: Act,
+    *,
+    reason_code: str,
+    reason: str,
+    suggested_unit_id: int | None,
 ) -> ReturnRequest:
     """申请退单: only before the unit has reported done; handling and its clock go on (先办后议)."""
     refuse_while_pending(aggregate, order)
@@ -68,10 +74,10 @@ def approve(aggregate: EventAggregate, order: WorkOrder, act: Act) -> None:
     dismiss(aggregate, order.unit_id, act.at, order.role)
 
 
-def reject(aggregate: EventAggregate, order: WorkOrder, act: Act) -> None:
+def reject(aggregate: EventAggregate, order: WorkOrder, act: Act, *, reason: str) -> None:
     """驳回退单: the unit goes on; its clock never stopped."""
     found = _pending(aggregate, order)
-    aggregate.advance(order, "reject_return", act, data={"reason_code": found.reason_code})
+    aggregate.advance(order, "reject_return", act, data={"reason_code": found.reason_code}, note=reason)
     aggregate.advance(found, "reject", act, decided_at=act.at)
 
 

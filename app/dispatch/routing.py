@@ -60,8 +60,7 @@ class Decision:
             "rule_no": self.rule_no,
             "tried": list(self.tried),
             "alternatives": [
-                {"unit": other.unit, "rule_no": other.rule_no, "why_not": other.why_not}
-                for other in self.alternatives
+                {"unit": other.unit, "rule_no": other.rule_no, "why_not": other.why_not} for other in self.alternatives
             ],
             "sentence": self.sentence,
         }
@@ -135,9 +134,7 @@ class Rules:
         if winner is None or blind > _weight(winner)[0]:
             reason = "place_unknown" if blind else "no_rule"
             why = "有按地点分派的规则，但地点不明" if blind else "没有适用的派单规则"
-            return Decision(
-                None, None, (), "person", None, tuple(tried), tuple(others), f"{why}，转人工研判。", reason
-            )
+            return Decision(None, None, (), "person", None, tuple(tried), tuple(others), f"{why}，转人工研判。", reason)
         return self._decided(winner, matter, tried, others, excluded)
 
     def _decided(

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.core.database import Base, Json
 from app.events.lifecycles import EVENT, INSPECTION, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
-from app.events.report_tables import Callback, Debt, Reply, Report
+from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Clock, Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline_tables import Timeline
 
@@ -86,6 +86,10 @@ class EventAggregate:
     reports: list[Report] = field(default_factory=list)
     debts: list[Debt] = field(default_factory=list)
     callbacks: list[Callback] = field(default_factory=list)
+    #: current links of the loaded reports
+    links: list[EventReport] = field(default_factory=list)
+    #: ids of the people who have acted on its work orders
+    handlers: frozenset[str] = frozenset()
     #: the timeline row of this act id when it was done before
     repeated: Timeline | None = None
     timeline: list[PendingTimeline] = field(default_factory=list)

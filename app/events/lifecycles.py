@@ -43,7 +43,11 @@ class Lifecycle:
         self.begin = self.states[0]
         self.triggers = tuple(dict.fromkeys(str(row["trigger"]) for row in transitions))
         self._machine = Machine(
-            model=None, states=list(states), transitions=transitions, initial=self.begin, auto_transitions=False
+            model=None,
+            states=list(states),
+            transitions=transitions,
+            initial=self.begin,
+            auto_transitions=False,
         )
 
     def allowed(self, state: str) -> tuple[str, ...]:

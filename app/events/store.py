@@ -13,7 +13,7 @@ from app.core.database import Base
 from app.core.set_writes import read_row, write_rows
 from app.core.tables import Delivery
 from app.events.aggregate import EventAggregate
-from app.events.report_tables import Callback, Debt, Report
+from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Clock, Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline import seal_chain
 from app.events.timeline_tables import Timeline
@@ -34,6 +34,8 @@ _LOAD = text(
         WHERE c.event_id = e.id AND c.state = 'running') AS clocks,
       (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.n) FROM event_participant p
         WHERE p.event_id = e.id AND p.until IS NULL) AS participants,
+      (SELECT jsonb_agg(DISTINCT t.actor_id) FROM timeline t WHERE t.event_id = e.id AND t.subject = 'work_order'
+        AND t.actor_kind = 'user' AND t.actor_role IN ('unit_liaison', 'handler', 'grid_worker')) AS handlers,
       (SELECT to_jsonb(t) - 'xact_id' FROM timeline t WHERE t.event_id = e.id AND t.act_id = :act_id) AS repeated
     FROM event e WHERE e.id = ANY(:ids) ORDER BY e.id
     """
@@ -57,6 +59,8 @@ _LOAD_REPORTS = text(
         AS callbacks,
       (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.event_id, c.n) FROM clock c JOIN mine m ON m.id = c.report_id
         WHERE c.state = 'running' AND c.event_id <> :id) AS clocks,
+      (SELECT jsonb_agg(to_jsonb(l)) FROM event_report l JOIN mine m ON m.id = l.report_id WHERE l.left_at IS NULL)
+        AS links,
       (SELECT jsonb_object_agg(k.report_id, k.wrapped) FROM report_key k JOIN mine m ON m.id = k.report_id) AS keys_
     """
 )
@@ -90,6 +94,7 @@ async def load_events(
             inspections=_rows(Inspection, row.inspections),
             clocks=_rows(Clock, row.clocks),
             participants=_rows(Participant, row.participants),
+            handlers=frozenset(row.handlers or ()),
             repeated=read_row(Timeline, row.repeated) if row.repeated else None,
         )
     return aggregates
@@ -102,6 +107,7 @@ async def load_reports(session: AsyncSession, aggregate: EventAggregate, *, only
     aggregate.reports = _rows(Report, row.reports)
     aggregate.debts = _rows(Debt, row.debts)
     aggregate.callbacks = _rows(Callback, row.callbacks)
+    aggregate.links = _rows(EventReport, row.links)
     aggregate.clocks += _rows(Clock, row.clocks)
     aggregate.data_keys = {UUID(key): bytes.fromhex(value[2:]) for key, value in (row.keys_ or {}).items()}
 

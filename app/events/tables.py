@@ -45,9 +45,7 @@ class Event(Base):
         Index("ix_event_community", "community_code", "id"),
         Index("ix_event_item", "jurisdiction_id", "item_id", "id"),
         Index("ix_event_lead", "lead_unit_id", "id"),
-        Index(
-            "ix_event_open", "jurisdiction_id", "state", "id", postgresql_where=text("ended_at IS NULL")
-        ),
+        Index("ix_event_open", "jurisdiction_id", "state", "id", postgresql_where=text("ended_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -140,7 +138,13 @@ class WorkOrder(Base):
             postgresql_where=text("ended_at IS NULL"),
         ),
         Index("ix_work_order_unit", "unit_id", "event_id", "n"),
-        Index("ix_work_order_open", "jurisdiction_id", "event_id", "n", postgresql_where=text("ended_at IS NULL")),
+        Index(
+            "ix_work_order_open",
+            "jurisdiction_id",
+            "event_id",
+            "n",
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
     event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), primary_key=True)
@@ -231,9 +235,23 @@ class Clock(Base):
             use_alter=True,
         ),
         Index("ix_clock_sweep", "due_at", postgresql_where=text("state = 'running' AND fired_at IS NULL")),
-        Index("ix_clock_due", "jurisdiction_id", "due_at", "event_id", "n", postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_clock_due",
+            "jurisdiction_id",
+            "due_at",
+            "event_id",
+            "n",
+            postgresql_where=text("state = 'running'"),
+        ),
         Index("ix_clock_unit", "unit_id", "due_at", "event_id", "n", postgresql_where=text("state = 'running'")),
-        Index("ix_clock_street", "street_code", "due_at", "event_id", "n", postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_clock_street",
+            "street_code",
+            "due_at",
+            "event_id",
+            "n",
+            postgresql_where=text("state = 'running'"),
+        ),
         Index(
             "ix_clock_community",
             "community_code",

@@ -1,16 +1,16 @@
 """The chain of MACs over an event's timeline: made when rows are written, checked by ``bihuan audit verify``."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
 
-from app.core.crypto import CHAIN_START, Keyring, new_salt
+from app.core.crypto import CHAIN_START, Keyring
 from app.events.aggregate import EventAggregate
 from app.events.tables import Event
 from app.events.timeline_tables import Timeline, TimelineNote
-
 
 
 def _payload(row: Timeline) -> bytes:
@@ -53,7 +53,7 @@ def seal_chain(aggregate: EventAggregate, keyring: Keyring) -> list[Timeline | T
     for pending in aggregate.timeline:
         row = pending.row
         if pending.note:
-            salt = new_salt()
+            salt = secrets.token_bytes(16)
             row.note_digest = keyring.salted_digest(salt, pending.note)
             rows.append(TimelineNote(event_id=row.event_id, n=row.n, salt=salt, body=pending.note))
         mac = row.mac = keyring.chain_mac(mac, _payload(row))

@@ -49,7 +49,13 @@ def reply(
 
 
 def callback(
-    aggregate: EventAggregate, report: Report, result: CallbackResult, act: Act, *, agent_id: UUID | None, max_attempts: int
+    aggregate: EventAggregate,
+    report: Report,
+    result: CallbackResult,
+    act: Act,
+    *,
+    agent_id: UUID | None,
+    max_attempts: int,
 ) -> bool:
     """Records a callback; True when the caller is dissatisfied and it must be done again.
 

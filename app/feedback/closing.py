@@ -18,7 +18,10 @@ def next_phase(aggregate: EventAggregate) -> Literal["verify", "answer", "conclu
     """What comes after the lead unit's word, by the closure profile and what is still owed to the reporters."""
     lead = aggregate.lead
     inspected = any(
-        inspection.state == "passed" and lead is not None and inspection.order_n == lead.n and inspection.round == lead.round
+        inspection.state == "passed"
+        and lead is not None
+        and inspection.order_n == lead.n
+        and inspection.round == lead.round
         for inspection in aggregate.inspections
     )
     if aggregate.event.closure_profile in ("inspection", "both") and not inspected:

@@ -36,15 +36,13 @@ def current(aggregate: EventAggregate) -> Inspection:
     raise NotFound("该事件没有待办的核查任务。")
 
 
-def refuse_interested(
-    aggregate: EventAggregate, inspection: Inspection, collector_id: UUID, collector_orgs: Collection[int], handlers: Collection[UUID]
-) -> None:
+def refuse_interested(aggregate: EventAggregate, collector_id: UUID, collector_orgs: Collection[int]) -> None:
     """Raises ``Forbidden`` when the collector's organization has an order in the event, or they acted in its handling.
 
     ``collector_orgs``: the collector's organization with everything above and under it.
     """
     units = {order.unit_id for order in aggregate.orders}
-    if units & set(collector_orgs) or collector_id in handlers:
+    if units & set(collector_orgs) or str(collector_id) in aggregate.handlers:
         raise Forbidden("核查员不得核查本单位或本人处置的事件，请由其他核查员办理。")
 
 
@@ -54,7 +52,13 @@ def claim(aggregate: EventAggregate, inspection: Inspection, collector_id: UUID,
 
 
 def decide(
-    aggregate: EventAggregate, inspection: Inspection, act: Act, *, passed: bool, evidence: Sequence[str], collector_id: UUID
+    aggregate: EventAggregate,
+    inspection: Inspection,
+    act: Act,
+    *,
+    passed: bool,
+    evidence: Sequence[str],
+    collector_id: UUID,
 ) -> None:
     """核查通过 or 不通过; only the collector who claimed it decides. Raises ``Forbidden``."""
     if inspection.state == "claimed" and inspection.collector_id != collector_id:

@@ -31,9 +31,7 @@ class AreaTree:
         for row in self._rows.values():
             parent = row.parent_code if row.parent_code in self._rows else None
             below.setdefault(parent, []).append(row)
-        self._children = {
-            parent: tuple(sorted(rows, key=lambda row: row.code)) for parent, rows in below.items()
-        }
+        self._children = {parent: tuple(sorted(rows, key=lambda row: row.code)) for parent, rows in below.items()}
 
     def _climb(self, code: str) -> tuple[str, ...]:
         steps: list[str] = []

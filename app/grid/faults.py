@@ -170,9 +170,7 @@ def _community_faults(cells: list[tuple[str, str]], known: dict[str, AreaRow]) -
 
 
 def _duty_grid_faults(cell_ids: list[str], duty_grids: list[DutyGridRow]) -> list[str]:
-    faults = [
-        f"责任网格 {code} 出现 {n} 次" for code, n in Counter(g.code for g in duty_grids).items() if n > 1
-    ]
+    faults = [f"责任网格 {code} 出现 {n} 次" for code, n in Counter(g.code for g in duty_grids).items() if n > 1]
     claims: dict[str, list[str]] = defaultdict(list)
     for grid in duty_grids:
         for pattern in dict.fromkeys(grid.cells):

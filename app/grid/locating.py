@@ -68,9 +68,7 @@ class Ground:
     covered: frozenset[str]
 
 
-def decide(
-    ground: Ground, points: Sequence[Point], addresses: Sequence[str], area_code: str | None
-) -> Location:
+def decide(ground: Ground, points: Sequence[Point], addresses: Sequence[str], area_code: str | None) -> Location:
     """Locate a report; never raises on bad input, which becomes a note.
 
     A point wins over a division code, and that over a text address; what disagrees is noted. A text that
@@ -101,9 +99,7 @@ def decide(
     return _of_area(ground, how, code, candidates, outside, notes)
 
 
-def _from_points(
-    ground: Ground, points: Sequence[Point], notes: list[str]
-) -> tuple[Location | None, LonLat | None]:
+def _from_points(ground: Ground, points: Sequence[Point], notes: list[str]) -> tuple[Location | None, LonLat | None]:
     """The location of the first usable point in a cell; else the first usable point in no cell."""
     outside: LonLat | None = None
     order = list(_ROLES)
@@ -124,9 +120,7 @@ def _from_points(
         if distance is None:
             notes.append(f"本辖区没有单元网格数据，{whose}坐标未用于定位。")
         else:
-            notes.append(
-                f"{whose}坐标不在本辖区的单元网格内，距最近的网格约{_distance(distance)}，未用于定位。"
-            )
+            notes.append(f"{whose}坐标不在本辖区的单元网格内，距最近的网格约{_distance(distance)}，未用于定位。")
     return None, outside
 
 
@@ -182,9 +176,7 @@ def _from_texts(ground: Ground, addresses: Sequence[str], within: str | None) ->
     return best
 
 
-def _note_disagreement(
-    ground: Ground, seen: Location, source: str, code: str | None, notes: list[str]
-) -> None:
+def _note_disagreement(ground: Ground, seen: Location, source: str, code: str | None, notes: list[str]) -> None:
     """Compare down to the street; below it names and borders are too loose to call it a conflict."""
     if code is None:
         return

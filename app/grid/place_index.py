@@ -28,9 +28,7 @@ class PlaceIndex:
         self._ground = Ground(areas, PlaceNames(areas), cells, duty_grids, covered)
 
     @classmethod
-    def build(
-        cls, areas: Iterable[AreaRow], cells: Iterable[CellRow], duty_grids: Iterable[DutyGridRow]
-    ) -> Self:
+    def build(cls, areas: Iterable[AreaRow], cells: Iterable[CellRow], duty_grids: Iterable[DutyGridRow]) -> Self:
         """Index one release. Cells are read once, as a stream; there may be none."""
         cell_map = CellMap(cells)
         return cls(AreaTree(areas), cell_map, DutyGrids(duty_grids, cell_map))

@@ -167,9 +167,7 @@ class _Search:
             self.reasons = {code: self.reasons.get(code, reason) for code in fitting}
         elif self.agrees(codes):
             self.reasons = {
-                at: why
-                for at, why in self.reasons.items()
-                if any(self._areas.within(at, code) for code in codes)
+                at: why for at, why in self.reasons.items() if any(self._areas.within(at, code) for code in codes)
             }
         else:
             self.reasons.update({code: reason for code in codes})

@@ -28,9 +28,7 @@ def _empty_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-NameList = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(_split_list)
-]
+NameList = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(_split_list)]
 AreaCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}(?:[0-9]{3}){0,2}$")]
 CommunityCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 CellId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{15}$")]

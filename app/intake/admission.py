@@ -80,6 +80,40 @@ def new_event(
     return aggregate
 
 
+def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> EventAggregate:
+    """An event for a report that leaves ``parent``: same item and place, its own number, nothing decided yet."""
+    kept = (
+        "jurisdiction_id item_id standard_row_no closure_profile demand_type domain level urgency district_code "
+        "street_code community_code cell_id duty_grid_code lon lat place_bucket accused_org_ids release_vector"
+    )
+    return EventAggregate(
+        event=Event(
+            id=uuid7(),
+            event_no=event_no,
+            seq=0,
+            head=CHAIN_START,
+            head_n=0,
+            head_tag=b"",
+            state="analyzing",
+            end_kind=None,
+            ended_at=None,
+            settled_at=None,
+            merged_into=None,
+            triage=None if parent.item_id else "item_uncertain",
+            channel=report.channel,
+            address=report.address,
+            title=report.title or report.content[:30],
+            lead_unit_id=None,
+            report_count=0,
+            received_at=report.received_at,
+            foreign_system=None,
+            foreign_ref=None,
+            **{name: getattr(parent, name) for name in kept.split()},
+        ),
+        is_new=True,
+    )
+
+
 def place_columns(place: Location) -> dict[str, Any]:
     """Where an event is, as its columns."""
     point = place.lon_lat_cgcs2000
@@ -140,9 +174,7 @@ def admit_report(
         )
     )
     aggregate.data_keys[report.id] = arrival.wrapped_key
-    aggregate.add(
-        EventReport(event_id=event.id, report_id=report.id, joined_at=act.at, left_at=None, cause=cause)
-    )
+    aggregate.add(EventReport(event_id=event.id, report_id=report.id, joined_at=act.at, left_at=None, cause=cause))
     if not reporter.anonymous:
         aggregate.add(_identity(report.id, reporter, arrival.data_key, keyring))
     aggregate.change(event, report_count=event.report_count + 1)

@@ -75,9 +75,7 @@ class Analyst:
             for report, item in zip(reports, hinted, strict=True)
         ]
 
-    def _one(
-        self, report: NormalisedReport, item: ItemRow | None, classification: Classification | None
-    ) -> Analysis:
+    def _one(self, report: NormalisedReport, item: ItemRow | None, classification: Classification | None) -> Analysis:
         if classification is not None and not classification.abstained:
             item = self.items.item(classification.top[0].item_key)
         text = f"{report.title} {report.content}"
@@ -112,6 +110,4 @@ def with_client_datum(report: NormalisedReport, crs: Any) -> NormalisedReport:
     """Gives coordinates whose message does not name a datum the one that is configured for the client."""
     if crs is None or all(point.crs for point in report.points):
         return report
-    return replace(
-        report, points=tuple(point if point.crs else replace(point, crs=crs) for point in report.points)
-    )
+    return replace(report, points=tuple(point if point.crs else replace(point, crs=crs) for point in report.points))

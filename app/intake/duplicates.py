@@ -111,6 +111,4 @@ async def lock_and_search(
             "since": min(sighting.received_at for sighting in sightings) - rule.window,
         },
     )
-    return [
-        KnownEvent(row.id, Sighting(row.item_id, (row.lon, row.lat), row.received_at)) for row in found
-    ]
+    return [KnownEvent(row.id, Sighting(row.item_id, (row.lon, row.lat), row.received_at)) for row in found]

@@ -1,11 +1,12 @@
 """The inbox: the raw message is kept, sealed, before anything is derived from it; a retry is recognised here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -51,10 +52,14 @@ class Earlier:
     cause: str | None
 
 
-def arrive(raw: bytes, report: NormalisedReport, keyring: Keyring) -> Arrival:
-    """Gives a message its id, its data key and the digest by which a retry is recognised."""
+def arrive(raw: bytes, body: Mapping[str, Any], report: NormalisedReport, keyring: Keyring) -> Arrival:
+    """Gives a message its id, its data key and the digest by which a retry is recognised.
+
+    The digest is over the sorted fields, so that a retry in a batch or with other white space is the same message.
+    """
     data_key, wrapped = keyring.new_data_key()
-    return Arrival(uuid7(), raw, report, keyring.digest(raw.decode("utf-8", "surrogateescape"), "source_ref"), data_key, wrapped)
+    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()
+    return Arrival(uuid7(), raw, report, keyring.digest(canonical, "source_ref"), data_key, wrapped)
 
 
 _KEEP = text(
@@ -97,7 +102,12 @@ _REFUSE = text(
 
 
 async def keep(
-    session: AsyncSession, client_id: int, arrivals: Sequence[Arrival], at: datetime, *, fault: str | None = None
+    session: AsyncSession,
+    client_id: int,
+    arrivals: Sequence[Arrival],
+    at: datetime,
+    *,
+    fault: str | None = None,
 ) -> set[UUID]:
     """Stores raw messages, sealed; returns the ids of those that are new. ``fault``: held because of it."""
     rows: list[dict[str, Any]] = [
@@ -127,11 +137,14 @@ async def earlier(session: AsyncSession, client_id: int, arrivals: Sequence[Arri
     return by_ref
 
 
-async def keep_refused(session: AsyncSession, arrival: Arrival, first: Earlier, wrapped: bytes, keyring: Keyring, at: datetime) -> None:
+async def keep_refused(
+    session: AsyncSession, arrival: Arrival, first: Earlier, wrapped: bytes, keyring: Keyring, at: datetime
+) -> None:
     """Keeps a changed body that was refused, sealed under the key of the message that it contradicts."""
     sealed = seal(keyring.unwrap(wrapped), arrival.raw, RAW_AAD + first.id.bytes)
     await session.execute(
-        _REFUSE, {"id": arrival.id, "inbox_id": first.id, "at": at, "digest": arrival.digest, "sealed": sealed}
+        _REFUSE,
+        {"id": arrival.id, "inbox_id": first.id, "at": at, "digest": arrival.digest, "sealed": sealed},
     )
 
 
@@ -139,7 +152,9 @@ async def open_raw(session: AsyncSession, message_id: UUID, keyring: Keyring) ->
     """The raw message as it came; None when its key was erased."""
     row = (
         await session.execute(
-            text("SELECT i.sealed, k.wrapped FROM inbox i LEFT JOIN report_key k ON k.report_id = i.id WHERE i.id = :id"),
+            text(
+                "SELECT i.sealed, k.wrapped FROM inbox i LEFT JOIN report_key k ON k.report_id = i.id WHERE i.id = :id"
+            ),
             {"id": message_id},
         )
     ).one()

@@ -98,9 +98,7 @@ def _fit_weights(evidence: Floats, truth: NDArray[np.intp]) -> NDArray[np.float6
         value = float(np.mean(np.log(total) - scores[rows, truth]) + _PULL * pull @ pull / len(KINDS))
         return value, (expected - true_evidence).mean(axis=0) + 2 * _PULL * pull / len(KINDS)
 
-    found: Any = minimize(
-        loss, _DEFAULT_WEIGHTS, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(KINDS)
-    )
+    found: Any = minimize(loss, _DEFAULT_WEIGHTS, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(KINDS))
     return np.asarray(found.x, dtype=np.float64)
 
 

@@ -57,6 +57,7 @@ _RULES = tuple(
 )
 _DENIED_BEFORE = re.compile(context.DENIED_BEFORE)
 _IMAGINED_BEFORE = re.compile(context.IMAGINED_BEFORE)
+_FEARED_INSIDE = re.compile(context.FEARED_INSIDE)
 _TOPIC_AFTER = re.compile(context.TOPIC_AFTER)
 _UNREAL = re.compile(context.UNREAL)
 _REAL = re.compile(context.REAL)
@@ -143,6 +144,8 @@ def _stands(compiled: _CompiledRule, plain: str, match: re.Match[str]) -> bool:
         found.start() < match.end() and match.start() < found.end()
         for found in compiled.except_for.finditer(plain, sentence_start, sentence_end)
     ):
+        return False
+    if _FEARED_INSIDE.search(match.group()):
         return False
     if compiled.unless and compiled.unless.search(plain, clause_start, clause_end):
         return False

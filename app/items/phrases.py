@@ -41,9 +41,7 @@ def phrases_of(catalogue: Catalogue, items: Sequence[ItemRow]) -> tuple[Phrase, 
 
     A matter also learns the words of the component with its standard and code ("路灯异常" those of "路灯").
     """
-    component_of = {
-        (item.standard_ref, item.code): item for item in catalogue.items if item.kind == "component"
-    }
+    component_of = {(item.standard_ref, item.code): item for item in catalogue.items if item.kind == "component"}
     found: list[Phrase] = []
     for position, item in enumerate(items):
         taught = [item]

@@ -9,9 +9,7 @@ Level = Literal["grid", "street", "district", "city"]
 ClosureProfile = Literal["inspection", "answer", "both"]
 
 #: A whole number of one unit (DOMAIN.md §7.1). Only the shape is checked: what a unit means, clocks know.
-LIMIT_PATTERN = (
-    r"^[1-9][0-9]{0,3} (?:urgent_hour|work_hour|work_day|legal_work_day|natural_hour|natural_day)$"
-)
+LIMIT_PATTERN = r"^[1-9][0-9]{0,3} (?:urgent_hour|work_hour|work_day|legal_work_day|natural_hour|natural_day)$"
 
 
 def _split_list(value: Any) -> Any:

@@ -45,9 +45,7 @@ class MastersCache:
 
     async def get(self, session: AsyncSession, jurisdiction_id: int) -> Masters:
         """The masters in force, by one statement when they are known already. Raises NotFound."""
-        vector = await session.scalar(
-            select(Jurisdiction.release_vector).where(Jurisdiction.id == jurisdiction_id)
-        )
+        vector = await session.scalar(select(Jurisdiction.release_vector).where(Jurisdiction.id == jurisdiction_id))
         if vector is None:
             raise NotFound("没有这个区划")
         return await self.at(session, jurisdiction_id, vector)
@@ -84,9 +82,7 @@ class MastersCache:
 class _Builder:
     """Builds one vector out of the parts that are known and the releases that are not."""
 
-    def __init__(
-        self, session: AsyncSession, jurisdiction_id: int, vector: dict[str, int], known: _Parts
-    ) -> None:
+    def __init__(self, session: AsyncSession, jurisdiction_id: int, vector: dict[str, int], known: _Parts) -> None:
         self._session = session
         self._jurisdiction_id = jurisdiction_id
         self._vector = vector
@@ -116,9 +112,7 @@ class _Builder:
         )
         org_ids = await self._ids(
             "organizations",
-            select(Organization.code, Organization.id).where(
-                Organization.jurisdiction_id == self._jurisdiction_id
-            ),
+            select(Organization.code, Organization.id).where(Organization.jurisdiction_id == self._jurisdiction_id),
         )
         organizations = await self._part(
             "organizations",
@@ -155,9 +149,7 @@ class _Builder:
 
     async def _check(self) -> str:
         """The jurisdiction's code. Raises NotFound when it does not have one of the releases."""
-        code = await self._session.scalar(
-            select(Jurisdiction.code).where(Jurisdiction.id == self._jurisdiction_id)
-        )
+        code = await self._session.scalar(select(Jurisdiction.code).where(Jurisdiction.id == self._jurisdiction_id))
         found = await self._session.execute(
             select(Release.kind, Release.id).where(
                 Release.jurisdiction_id == self._jurisdiction_id, Release.id.in_(self._vector.values())
@@ -185,9 +177,7 @@ class _Builder:
             if key in self._known:
                 self._parts[key] = self._known[key]
             else:
-                documents = {
-                    kind: await self._documents(kind) for kind in (kinds if reads is None else reads)
-                }
+                documents = {kind: await self._documents(kind) for kind in (kinds if reads is None else reads)}
                 self._parts[key] = await asyncio.to_thread(_make, make, documents)
         part: T = self._parts[key]
         return part

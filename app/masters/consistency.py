@@ -1,7 +1,7 @@
-"""Whether masters fit together, as they would stand after publishing. Pure; every fault is a Chinese sentence.
+"""Whether masters fit together, as they would stand after publishing. Pure; faults are Chinese sentences.
 
-A check runs when one of the kinds it looks at is being published, so that an old fault elsewhere never keeps a
-correction back; and only when all of these kinds are there, so that a city can be built up kind by kind.
+A check runs when one of the kinds it looks at is being published, so that an old fault elsewhere never keeps
+a correction back; and only when all of these kinds are there, so that a city can be built up kind by kind.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -26,7 +26,7 @@ MAX_TOLD: Final = 30
 
 
 class Inconsistent(Conflict):
-    """The drafts do not fit together or with what is published. ``faults``: ``path`` the kinds, ``message``."""
+    """Drafts do not fit together or with what is published; ``faults``: ``path`` (kinds), ``message``."""
 
     code = "inconsistent_masters"
     title = "基础数据相互不一致"
@@ -211,7 +211,7 @@ def kinds_looked_at(publishing: Collection[str]) -> frozenset[str]:
 
 
 def faults(proposal: Proposal, publishing: Collection[str]) -> list[dict[str, str]]:
-    """What speaks against publishing these kinds: ``path`` names the kinds concerned, ``message`` the fault."""
+    """What speaks against publishing these kinds: ``path`` names the kinds, ``message`` the fault."""
     due: dict[Callable[[Proposal], list[str]], tuple[str, ...]] = {}
     for kinds, check in _CHECKS:
         there = all(getattr(proposal, rows_member(kind)) is not None for kind in kinds)

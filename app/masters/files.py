@@ -54,9 +54,7 @@ def read_bytes(content: bytes) -> RawFile:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise unreadable(
-            f"第 {line} 行不是 UTF-8 编码；在表格软件里请另存为“CSV UTF-8”", f"第 {line} 行"
-        ) from None
+        raise unreadable(f"第 {line} 行不是 UTF-8 编码；在表格软件里请另存为“CSV UTF-8”", f"第 {line} 行") from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise unreadable(f"第 {line} 行有空字符（NUL），文件可能已损坏", f"第 {line} 行")
@@ -115,9 +113,7 @@ def _geojson(text: str) -> RawFile:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise unreadable(
-            f"不是合法的 JSON：第 {error.lineno} 行第 {error.colno} 列", f"第 {error.lineno} 行"
-        ) from None
+        raise unreadable(f"不是合法的 JSON：第 {error.lineno} 行第 {error.colno} 列", f"第 {error.lineno} 行") from None
     head = document.get("bihuan")
     if not isinstance(head, dict) or not {"kind", "mode"} <= head.keys():
         raise unreadable('GeoJSON 顶层应有 "bihuan": {"kind": "cells", "mode": "complete"}', "bihuan")

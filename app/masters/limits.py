@@ -38,7 +38,5 @@ def order_limits(masters: Masters, event: Event) -> OrderLimits:
     return OrderLimits(
         signing=_rule(masters, policies.sign_limit, "sign_limit"),
         handling=handling,
-        first_contact=_rule(masters, policies.first_contact_limit, "first_contact_limit")
-        if answered
-        else None,
+        first_contact=_rule(masters, policies.first_contact_limit, "first_contact_limit") if answered else None,
     )

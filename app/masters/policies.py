@@ -65,9 +65,7 @@ KNOWN: dict[str, Known] = {
     "duplicate_window_hours": Known(_positive, "24", "运城规范：相似案件默认时段 24 小时（DOMAIN.md §4.2）"),
     "classify_min_precision": Known(_share, "0.85", _OURS),
     "sign_limit": Known(_limit, "2 work_hour", _OURS),
-    "first_contact_limit": Known(
-        _limit, "1 legal_work_day", "上海某街道：1 个工作日内先行联系（DOMAIN.md §5）"
-    ),
+    "first_contact_limit": Known(_limit, "1 legal_work_day", "上海某街道：1 个工作日内先行联系（DOMAIN.md §5）"),
     "total_limit.inquiry": Known(_limit, "1 legal_work_day", _SHANGHAI),
     "total_limit.help": Known(_limit, "5 legal_work_day", _SHANGHAI),
     "total_limit.complaint": Known(_limit, "5 legal_work_day", _SHANGHAI),

@@ -1,4 +1,4 @@
-"""Judging the rows of one file: every bad row is named with its place and its reason, and then nothing is taken."""
+"""Judging the rows of one file: every bad row is named with its reason, and then nothing is taken."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -87,9 +87,7 @@ def validate(raw: RawFile) -> MasterFile:
         places.setdefault(key, row.place)
         rows[key] = made
     if faults:
-        raise Malformed(
-            f"{kind.title}共 {len(raw.rows)} 行，{len(bad)} 行有误，整个文件未载入", faults=faults
-        )
+        raise Malformed(f"{kind.title}共 {len(raw.rows)} 行，{len(bad)} 行有误，整个文件未载入", faults=faults)
     if not rows and raw.mode == "complete":
         raise unreadable(f"{kind.title}没有数据行；整份替换为空不予接受")
     return MasterFile(raw.kind, raw.mode, rows)
@@ -97,16 +95,10 @@ def validate(raw: RawFile) -> MasterFile:
 
 def _check_header(header: Iterable[str], fields: dict[str, FieldInfo]) -> None:
     columns = set(header)
-    faults = [
-        f"没有“{name}”这一列，可用的列：{'、'.join(fields)}" for name in sorted(columns - fields.keys())
-    ]
-    faults += [
-        f"缺少“{name}”列" for name, field in fields.items() if field.is_required() and name not in columns
-    ]
+    faults = [f"没有“{name}”这一列，可用的列：{'、'.join(fields)}" for name in sorted(columns - fields.keys())]
+    faults += [f"缺少“{name}”列" for name, field in fields.items() if field.is_required() and name not in columns]
     if faults:
-        raise Malformed(
-            "列名有误，整个文件未载入", faults=[{"path": "第 2 行", "message": fault} for fault in faults]
-        )
+        raise Malformed("列名有误，整个文件未载入", faults=[{"path": "第 2 行", "message": fault} for fault in faults])
 
 
 def _filled(row: RawRow, fields: dict[str, FieldInfo]) -> dict[str, Any]:
@@ -114,9 +106,7 @@ def _filled(row: RawRow, fields: dict[str, FieldInfo]) -> dict[str, Any]:
     return {
         name: value
         for name, value in row.cells.items()
-        if not (
-            isinstance(value, str) and not value.strip() and name in fields and not fields[name].is_required()
-        )
+        if not (isinstance(value, str) and not value.strip() and name in fields and not fields[name].is_required())
     }
 
 

@@ -51,12 +51,17 @@ def major_version(bin_dir: Path) -> str:
 def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one of the client programs to its end, as ourselves, and capture what it says."""
     return subprocess.run(  # noqa: S603 - our own binary, the arguments are ours
-        [str(program), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment(), check=False
+        [str(program), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
     )
 
 
 def environment() -> dict[str, str]:
-    """Our environment without what would redirect PostgreSQL (``PGHOST``, ``PGDATA``…) or translate its messages."""
+    """Our environment without what redirects PostgreSQL (``PGHOST``…) or translates its messages."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C"}
 
@@ -80,7 +85,7 @@ def _parts(site: Path) -> list[Path]:
 
 
 def _is_complete(site: Path, copy: Path) -> bool:
-    """Every file there with its size: a power cut after copying can leave empty files behind a finished rename."""
+    """Every file there with its size: after a power cut a finished rename can hold empty files."""
     if not copy.is_dir():
         return False
     for part in _parts(site):

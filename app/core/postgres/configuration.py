@@ -1,4 +1,4 @@
-"""What the embedded server is configured with: two shared cores, one application, nothing over the network."""
+"""The embedded server's settings: two shared cores, one application, nothing over the network."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ include_if_exists '{local}'
 """
 
 _ACCESS = """\
-# The socket lies in a folder that only the server's own user (and root) can enter; that folder is the password.
+# Only the server's own user (and root) can enter the socket's folder: that folder is the password.
 local all all trust
 local replication all trust
 """
@@ -59,7 +59,7 @@ def write_configuration(folders: Folders) -> None:
 
 
 def command_line(bin_dir: Path, folders: Folders, socket_dir: Path, *, fsync: bool) -> list[str]:
-    """How ``postgres`` is started. What must hold whatever any file says stands here: it outranks ALTER SYSTEM."""
+    """How ``postgres`` is started. What must hold whatever a file says is here: it outranks ALTER SYSTEM."""
     fixed = {
         "config_file": str(_settings_file(folders)),
         "hba_file": str(_access_file(folders)),

@@ -29,7 +29,7 @@ class Folders:
 
     @classmethod
     def of(cls, data_dir: Path | None) -> "Folders":
-        """``data_dir`` or the default, resolved: locks and socket must agree however the folder is spelled."""
+        """``data_dir`` or the default, resolved: locks and socket agree however the folder is spelled."""
         return cls((data_dir or default_data_dir()).expanduser().resolve())
 
     @property
@@ -97,8 +97,9 @@ class Folders:
     def socket_dir(self, identity: ServerIdentity) -> Path:
         """A short folder of the server's user alone: Unix sockets allow 107 bytes, data paths do not care.
 
-        ``/tmp`` belongs to everybody, so a folder of that name made by someone else is passed over. ``TMPDIR`` and
-        ``XDG_RUNTIME_DIR`` are not used: they differ between the sessions that must find the same server.
+        ``/tmp`` belongs to everybody, so a folder of that name made by someone else is passed over.
+        ``TMPDIR`` and ``XDG_RUNTIME_DIR`` are not used: they differ between the sessions that must find the
+        same server.
         """
         bases = [Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - ownership and mode are checked below
         if identity.switches_user:
@@ -117,7 +118,7 @@ def _let_group_enter(folder: Path, identity: ServerIdentity) -> None:
     if found.st_gid == identity.gid and found.st_mode & stat.S_IXGRP:
         return
     if stat.S_IMODE(found.st_mode) & stat.S_IRWXG and found.st_gid != identity.gid:
-        return  # the group already means something to someone; the start will name this folder if it is in the way
+        return  # the group already means something; a failing start names this folder if it is in the way
     os.chown(folder, -1, identity.gid)
     folder.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXGRP)
 

@@ -1,4 +1,4 @@
-"""As whom the server runs. PostgreSQL refuses root, so that root starts it as ``postgres``, else ``nobody``."""
+"""As whom the server runs. PostgreSQL refuses root, so root starts it as ``postgres``, else ``nobody``."""
 
 import os
 import pwd
@@ -42,8 +42,8 @@ class ServerIdentity:
 def server_identity(cluster: Path) -> ServerIdentity:
     """Ourselves, or for root whoever owns the cluster already, else ``postgres``, else ``nobody``.
 
-    The owner comes first because installing Debian's PostgreSQL later creates a user ``postgres``, which must not
-    lock ``nobody``'s cluster out.
+    The owner comes first because installing Debian's PostgreSQL later creates a user ``postgres``, which must
+    not lock ``nobody``'s cluster out.
     """
     if os.geteuid() != 0:
         return ServerIdentity(os.geteuid(), os.getegid(), switches_user=False)
@@ -63,7 +63,7 @@ def server_identity(cluster: Path) -> ServerIdentity:
 
 
 def unreachable_folder(path: Path, identity: ServerIdentity) -> Path | None:
-    """The first folder on the way to ``path`` that the server's user cannot enter, by mode bits (ACLs are not read)."""
+    """The first folder on the way to ``path`` that the server's user cannot enter, by mode bits (no ACLs)."""
     for folder in (*reversed(path.parents), path):
         try:
             found = folder.stat()

@@ -28,9 +28,10 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 
 
 class Lease:
-    """While it is open the server runs. Closing it, or the end of the process by whatever means, gives it back.
+    """While it is open the server runs. Closing it, or the process ending in any way, gives it back.
 
-    A lease that is merely forgotten stays in force until the process ends. Several in one process do not interfere.
+    A lease that is merely forgotten stays in force until the process ends. Several in one process do not
+    interfere.
     """
 
     def __init__(self, folders: Folders, held: FileLock, bin_dir: Path, socket_dir: Path) -> None:
@@ -56,10 +57,11 @@ class Lease:
         return {"PGHOST": str(self.socket_dir), "PGPORT": str(self.port), "PGUSER": self.user}
 
     def url(self, database: str = "bihuan") -> str:
-        """SQLAlchemy's URL (asyncpg) of ``database``, which is created if missing: UTF-8, ordered by code point.
+        """SQLAlchemy's asyncpg URL of ``database``, which is created if missing: UTF-8, code point order.
 
-        Blocks for some 20 ms; usable inside a running event loop and outside. ``database`` is a plain lower-case
-        identifier, else ``ValueError``. Raises ``PostgresUnavailable`` when the server does not answer.
+        Blocks for some 20 ms; usable inside a running event loop and outside. ``database`` is a plain
+        lower-case identifier, else ``ValueError``. Raises ``PostgresUnavailable`` when the server does not
+        answer.
         """
         if not _DATABASE_NAME.fullmatch(database):
             raise ValueError(f"not a plain database name: {database!r}")
@@ -74,7 +76,7 @@ class Lease:
         self._held = None
         # Without a supervisor (killed) nobody would ever stop the server.
         folders = self._folders
-        if folders.root.is_dir() and not is_held(folders.supervisor_lock) and _server_pid(folders) is not None:
+        if not is_held(folders.supervisor_lock) and _server_pid(folders) is not None:
             _spawn_supervisor(folders, fsync=True).close()
 
     def __enter__(self) -> Self:
@@ -94,7 +96,8 @@ class Lease:
                 "BUILTIN_LOCALE 'C.UTF-8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
             )
         except PostgresUnavailable as error:
-            # Another process was faster by a moment: 42P04 duplicate_database, or 23505 on the catalog's index.
+            # Another process was faster by a moment: 42P04 duplicate_database, or 23505 on the catalog's
+            # index.
             if "already exists" not in str(error) and "pg_database_datname_index" not in str(error):
                 raise
 
@@ -102,21 +105,20 @@ class Lease:
         if self._held is None:
             raise ValueError("the lease is closed")
         done = binaries.run(
-            self._bin_dir / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.socket_dir),
-            "-p", str(self.port), "-U", self.user, "-d", "postgres", "-c", statement,
+            self._bin_dir / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+            "-h", str(self.socket_dir), "-p", str(self.port), "-U", self.user,
+            "-d", "postgres", "-c", statement,
         )  # fmt: skip
         if done.returncode != 0:
-            raise errors.refused_to_start(
-                self.data_dir, log=self._folders.server_log, last_words=done.stderr.strip()
-            )
+            raise errors.refused_to_start(self.data_dir, log=self._folders.server_log, last_words=done.stderr.strip())
         return done.stdout
 
 
 def lease(data_dir: Path | None = None, *, fsync: bool = True, timeout_seconds: float = 60.0) -> Lease:
-    """Hold the embedded server of ``data_dir`` (default: ``default_data_dir``), started if need be; blocks until it answers.
+    """Hold the server of ``data_dir`` (or ``default_data_dir()``), started if need be; wait for it.
 
-    ``fsync=False`` is for tests: the folder is then marked, and is refused to anyone who wants a real database.
-    Raises ``PostgresUnavailable`` with a sentence that says what to do.
+    ``fsync=False`` is for tests: the folder is then marked, and is refused to anyone who wants a real
+    database. Raises ``PostgresUnavailable`` with a sentence that says what to do.
     """
     folders = Folders.of(data_dir)
     deadline = time.monotonic() + timeout_seconds
@@ -143,7 +145,7 @@ def lease(data_dir: Path | None = None, *, fsync: bool = True, timeout_seconds: 
 
 
 def stop(data_dir: Path | None = None, *, timeout_seconds: float = 60.0) -> bool:
-    """Stop the server now rather than in three seconds, and wait for its end: for whoever deletes the folder next.
+    """Stop the server now, not in three seconds, and wait for its end: for whoever deletes the folder next.
 
     False, and nothing happens, while any process holds a lease.
     """
@@ -170,7 +172,7 @@ def stop(data_dir: Path | None = None, *, timeout_seconds: float = 60.0) -> bool
 
 
 def bin_dir(data_dir: Path | None = None) -> Path:
-    """The folder with PostgreSQL's programs as the server of ``data_dir`` uses them. Raises ``PostgresUnavailable``."""
+    """PostgreSQL's programs as the server of ``data_dir`` uses them. Raises ``PostgresUnavailable``."""
     folders = Folders.of(data_dir)
     with os_errors_explained(folders.data_dir, folders.identity()):
         folders.prepare()
@@ -270,6 +272,4 @@ def _check_durability(folders: Folders, *, fsync: bool) -> None:
 
 def _too_late(folders: Folders, seconds: float) -> PostgresUnavailable:
     last_words = server.last_words(folders.server_log)
-    return errors.not_in_time(
-        folders.data_dir, seconds=seconds, log=folders.server_log, last_words=last_words
-    )
+    return errors.not_in_time(folders.data_dir, seconds=seconds, log=folders.server_log, last_words=last_words)

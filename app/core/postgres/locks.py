@@ -11,10 +11,10 @@ _RETRY_SECONDS = 0.02
 
 
 class FileLock:
-    """One open lock file. Opening takes no lock; ``try_lock`` and ``wait_lock`` do; ``close`` gives everything back.
+    """One open lock file. Opening takes no lock; ``try_lock`` and ``wait_lock`` do; ``close`` gives it back.
 
-    ``close`` never unlocks explicitly: a forked child shares the open file, and its closing must not take the lock
-    away from the parent.
+    ``close`` never unlocks explicitly: a forked child shares the open file, and its closing must not take the
+    lock away from the parent.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +63,7 @@ class FileLock:
         return os.path.samestat(named, os.fstat(self.fd))
 
     def write(self, text: str) -> None:
-        """Replace the file's content, which is for people and for ``read``; the lock does not depend on it."""
+        """Replace the file's content, which is for people and for ``read``; the lock is independent of it."""
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, text.encode(), 0)
 

@@ -1,7 +1,7 @@
 """Which processes belong to the server: a number in a file is not enough, numbers are used again.
 
-Processes are recognised by owner and command line. ``/proc/<pid>/cwd`` would be exact, but root in a container is
-usually not allowed to read it for another user's process.
+Processes are recognised by owner and command line. ``/proc/<pid>/cwd`` would be exact, but root in a
+container is usually not allowed to read it for another user's process.
 """
 
 import os
@@ -17,7 +17,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class PidFile:
-    """``postmaster.pid``: who runs, through which socket folder, and ``starting``, ``ready`` or ``stopping``."""
+    """``postmaster.pid``: who runs, in which socket folder, and ``starting``, ``ready`` or ``stopping``."""
 
     pid: int
     socket_dir: Path
@@ -50,7 +50,7 @@ def is_postmaster(folders: Folders, pid: int) -> bool:
 
 
 def server_processes(folders: Folders, uid: int) -> list[int]:
-    """Every process of this server that belongs to ``uid``, the main one and its children, orphans included."""
+    """Every process of this server owned by ``uid``: the main one and its children, orphans included."""
     title = f"postgres: {folders.short_name}:"
     return [
         pid
@@ -102,9 +102,7 @@ def _all_commands() -> Iterator[tuple[int, int, str]]:
                 except OSError:
                     continue
         return
-    listing = subprocess.run(
-        ["/bin/ps", "-axwwo", "pid=,uid=,command="], capture_output=True, text=True, check=False
-    )
+    listing = subprocess.run(["/bin/ps", "-axwwo", "pid=,uid=,command="], capture_output=True, text=True, check=False)
     for line in listing.stdout.splitlines():
         words = line.split(maxsplit=2)
         if len(words) == 3:

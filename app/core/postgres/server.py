@@ -1,4 +1,4 @@
-"""Making, starting, adopting and stopping the server. Only the supervisor calls this, and there is only one."""
+"""Making, starting, adopting and stopping the server. ``Server`` is the supervisor's alone."""
 
 import logging
 import os
@@ -61,7 +61,7 @@ def last_words(log: Path, lines: int = 12) -> str:
 
 
 class Server:
-    """The one server of a data folder, as its supervisor sees it. Methods raise ``PostgresUnavailable`` or ``OSError``."""
+    """The one server of a data folder, as its supervisor sees it."""
 
     def __init__(self, folders: Folders, stop_requested: Callable[[], bool]) -> None:
         self._folders = folders
@@ -72,7 +72,10 @@ class Server:
         self._socket_dir: Path | None = None
 
     def bring_up(self, *, fsync_if_new: bool) -> None:
-        """Return when the server accepts connections: adopt a running one, else start, after creating it if need be."""
+        """Return when the server accepts connections: a running one is adopted, a missing cluster created.
+
+        Raises ``PostgresUnavailable``, ``OSError``, or ``StopRequested``.
+        """
         folders = self._folders
         bin_dir = binaries.bin_folder(folders, verify=True)
         if not (folders.cluster / "PG_VERSION").is_file():
@@ -88,13 +91,12 @@ class Server:
                 self._start(bin_dir)
             if self._settled(bin_dir):
                 return
-            # Gone: it was adopted while stopping, or an orphan of its predecessor still held the shared memory.
-        raise refused_to_start(
-            folders.data_dir, log=folders.server_log, last_words=last_words(folders.server_log)
-        )
+            # Gone: it was adopted while stopping, or an orphan of its predecessor still held the shared
+            # memory.
+        raise refused_to_start(folders.data_dir, log=folders.server_log, last_words=last_words(folders.server_log))
 
     def is_running(self) -> bool:
-        """Whether the main process lives and its socket is there (folders under /tmp do get swept)."""
+        """Whether the main process lives."""
         if self._pid is None:
             return False
         if self._child is not None:
@@ -102,10 +104,11 @@ class Server:
         return is_postmaster(self._folders, self._pid)
 
     def has_socket(self) -> bool:
+        """Whether the socket is still there: folders under /tmp do get swept."""
         return self._socket_dir is None or (self._socket_dir / f".s.PGSQL.{PORT}").exists()
 
     def stop(self, *, immediately: bool = False) -> None:
-        """Fast shutdown: sessions are cut, a checkpoint is written. ``immediately`` is for a folder that is gone."""
+        """Fast shutdown: sessions are cut, a checkpoint written. ``immediately`` is for a lost folder."""
         signals = [(signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0)]
         if not immediately:
             signals.insert(0, (signal.SIGINT, _FAST_SHUTDOWN_SECONDS))
@@ -124,7 +127,7 @@ class Server:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
 
     def rotate_log(self) -> None:
-        """Keep the server's log and one before it, 16 MB each. Both ends append, so that truncating is safe."""
+        """Keep the server's log and one before it, 16 MB each. The server appends, so truncating is safe."""
         log = self._folders.server_log
         try:
             if log.stat().st_size > _LOG_BYTES:
@@ -190,8 +193,8 @@ class Server:
     def _end_orphans(self) -> None:
         """Let the children of a killed main process go; they notice within moments unless they are computing.
 
-        Two servers on one cluster would destroy it. PostgreSQL guards against that by itself; we only make sure that
-        its guard has nothing left to object to.
+        Two servers on one cluster would destroy it. PostgreSQL guards against that by itself; we only make
+        sure that its guard has nothing left to object to.
         """
         for number, seconds in ((0, 2.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 5.0)):
             orphans = server_processes(self._folders, self._identity.uid)
@@ -208,11 +211,12 @@ class Server:
                 orphans = server_processes(self._folders, self._identity.uid)
             if not orphans:
                 break
-        # After a restart of the machine the number in the file may be any other program's; PostgreSQL would then
-        # refuse to start for ever. A number that is free is left to PostgreSQL, which knows to clear it away.
+        # After a restart of the machine the number in the file may be any other program's; PostgreSQL would
+        # then refuse to start for ever. A number that is free is left to PostgreSQL, which knows to clear it
+        # away.
         noted = noted_pid(self._folders)
         if noted is not None and exists(noted) and not is_postmaster(self._folders, noted):
-            _log.warning("postmaster.pid names process %d, which is another program", noted)
+            _log.warning("postmaster.pid names process %d, which is not (or no longer) this server", noted)
             (self._folders.cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _start(self, bin_dir: Path) -> None:

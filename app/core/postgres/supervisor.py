@@ -1,8 +1,9 @@
 """The detached process that owns the server: ``python -m app.core.postgres.supervisor DATA_DIR``.
 
-It starts the server, restarts it when it dies while somebody holds a lease, and stops it three seconds after the last
-lease has gone, however it went. It holds one lock for its whole life: that lock is what "the supervisor runs" means.
-Killed with ``kill -9`` it leaves the server running; the next lease starts a new supervisor, which adopts the server.
+It starts the server, restarts it when it dies while somebody holds a lease, and stops it three seconds after
+the last lease has gone, however it went. It holds one lock for its whole life: that lock is what "the
+supervisor runs" means. Killed with ``kill -9`` it leaves the server running; the next lease starts a new
+supervisor, which adopts the server.
 """
 
 import argparse
@@ -42,7 +43,7 @@ class Supervisor:
         self._stopping = True
 
     def start(self, *, fsync_if_new: bool) -> None:
-        """Bring the server up. Raises ``PostgresUnavailable``, or ``StopRequested`` when told to end meanwhile."""
+        """Bring the server up. Raises ``PostgresUnavailable``, or ``StopRequested`` if told to end."""
         try:
             self._server.bring_up(fsync_if_new=fsync_if_new)
         except OSError as error:
@@ -66,7 +67,8 @@ class Supervisor:
             if self._leases.try_lock():
                 idle_since = now if idle_since is None else idle_since
                 if now - idle_since >= IDLE_SECONDS:
-                    # The lock is kept until we exit: a new lease waits for the server's end and then starts it anew.
+                    # The lock is kept until we exit: a new lease waits for the server's end and then starts
+                    # it anew.
                     _log.info("no lease is held")
                     break
                 self._leases.unlock()
@@ -97,7 +99,7 @@ class Supervisor:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Detach, take the supervisor's lock, report once, supervise. Status 1 when the server could not be started."""
+    """Detach, take the supervisor's lock, report once, supervise. Status 1 when the server did not start."""
     parser = argparse.ArgumentParser(prog="python -m app.core.postgres.supervisor")
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--fsync", choices=("on", "off"), default="on", help="for a cluster yet to be made")
@@ -124,6 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
         supervisor.start(fsync_if_new=chosen.fsync == "on")
     except PostgresUnavailable as error:
         _log.error("%s", error)
+        supervisor.stop()
         _report(chosen.report_fd, "failed", str(error))
         return 1
     except StopRequested:

@@ -114,9 +114,7 @@ class Channel:
         clash = any(self.key_model.canonical_name(fault.field) in own for fault in faults)
         return None if clash else (key.source_ref(), key.source_revision())
 
-    def parse(
-        self, raw: Mapping[str, Any], traits: ClientTraits, *, now: datetime | None = None
-    ) -> NormalisedReport:
+    def parse(self, raw: Mapping[str, Any], traits: ClientTraits, *, now: datetime | None = None) -> NormalisedReport:
         """Read one message. ``now``: aware, our clock by default. Raises only MalformedMessage."""
         model = self.message_model
         canonical, written, faults = _canonical(raw, model)
@@ -152,9 +150,7 @@ def _canonical(raw: object, model: type[SourceKey]) -> tuple[dict[str, Any], dic
     if not isinstance(raw, Mapping):
         raise MalformedMessage([Fault("", "not_an_object", "报文应为一个 JSON 对象。", quoted(raw))])
     if len(raw) > MAX_FIELDS:
-        raise MalformedMessage(
-            [Fault("", "too_many_fields", f"字段超过 {MAX_FIELDS} 个，请只发送接口说明中的字段。")]
-        )
+        raise MalformedMessage([Fault("", "too_many_fields", f"字段超过 {MAX_FIELDS} 个，请只发送接口说明中的字段。")])
     canonical: dict[str, Any] = {}
     written: dict[str, str] = {}
     faults: list[Fault] = []

@@ -73,9 +73,7 @@ class FieldKind:
 
         return core_schema.with_info_plain_validator_function(run)
 
-    def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return self.schema()
 
 
@@ -132,12 +130,7 @@ class Code(FieldKind):
     identity: bool = False
 
     def read(self, value: Any, context: ReadingContext) -> str:
-        if (
-            isinstance(value, int)
-            and not isinstance(value, bool)
-            and not self.identity
-            and value.bit_length() < 120
-        ):
+        if isinstance(value, int) and not isinstance(value, bool) and not self.identity and value.bit_length() < 120:
             value = str(value)
         if not isinstance(value, str):
             raise wrong("wrong_type", "应写成字符串（加引号）。" if self.identity else "应为字符串。")
@@ -169,9 +162,7 @@ class Moment(FieldKind):
         text = value.strip() if len(value) <= 60 else ""
         found = _TIME.fullmatch(text) or _COMPACT_TIME.fullmatch(text)
         if not found:
-            raise wrong(
-                "bad_time", "时间格式应为 2026-09-01 08:30:00、20260901083000 或 2026-09-01T08:30:00+08:00。"
-            )
+            raise wrong("bad_time", "时间格式应为 2026-09-01 08:30:00、20260901083000 或 2026-09-01T08:30:00+08:00。")
         year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
         fraction, offset = found.groups()[6:] if len(found.groups()) > 6 else (None, None)
         # Years are compared before the zone is applied: arithmetic at the ends of the calendar would
@@ -283,9 +274,7 @@ def pair_fault(lon: float | None, lat: float | None, lon_field: str, lat_field: 
     if LON_RANGE[0] <= lon <= LON_RANGE[1] and LAT_RANGE[0] <= lat <= LAT_RANGE[1]:
         return None
     if LON_RANGE[0] <= lat <= LON_RANGE[1] and LAT_RANGE[0] <= lon <= LAT_RANGE[1]:
-        return Fault(
-            lon_field, "swapped_point", f"经纬度写反了：{lon_field} 应为经度，{lat_field} 应为纬度。"
-        )
+        return Fault(lon_field, "swapped_point", f"经纬度写反了：{lon_field} 应为经度，{lat_field} 应为纬度。")
     return Fault(
         lon_field,
         "point_out_of_range",

@@ -76,9 +76,7 @@ _EXAMPLES: Final[list[JsonValue]] = [
 class HotlineKey(SourceKey):
     """工单编号 and revision."""
 
-    order_num: OrderNumber = Field(
-        alias="orderNum", title="工单编号", description="热线平台的工单编号，终身不变"
-    )
+    order_num: OrderNumber = Field(alias="orderNum", title="工单编号", description="热线平台的工单编号，终身不变")
     revision: Annotated[int, Number(0, 1_000_000, whole=True)] = Field(
         0, alias="revision", title="修订号", description="同一工单内容变更后重发时递增，首次为 0"
     )
@@ -102,12 +100,8 @@ class HotlineMessage(HotlineKey, Message):
     ))
     # fmt: on
 
-    call_time: Annotated[datetime, Moment()] = Field(
-        alias="callTime", title="来电时间", description="市民来电时间"
-    )
-    caller_name: Name | None = Field(
-        None, alias="callerName", title="来电人姓名", description="来电人姓名或称呼"
-    )
+    call_time: Annotated[datetime, Moment()] = Field(alias="callTime", title="来电时间", description="市民来电时间")
+    caller_name: Name | None = Field(None, alias="callerName", title="来电人姓名", description="来电人姓名或称呼")
     caller_sex: Annotated[Literal["male", "female"] | None, Choice(GENDERS)] = Field(
         None, alias="callerSex", title="来电人性别", description="男、女、未知，或 1、2、0"
     )
@@ -127,42 +121,28 @@ class HotlineMessage(HotlineKey, Message):
     content: Annotated[str, Text(5000, lines=True)] = Field(
         alias="content", title="诉求内容", description="来电人反映的内容，不超过 5000 字"
     )
-    class1: ClassName | None = Field(
-        None, alias="class1", title="一级分类", description="话务员所选的一级分类"
-    )
-    class2: ClassName | None = Field(
-        None, alias="class2", title="二级分类", description="话务员所选的二级分类"
-    )
-    class3: ClassName | None = Field(
-        None, alias="class3", title="三级分类", description="话务员所选的三级分类"
-    )
+    class1: ClassName | None = Field(None, alias="class1", title="一级分类", description="话务员所选的一级分类")
+    class2: ClassName | None = Field(None, alias="class2", title="二级分类", description="话务员所选的二级分类")
+    class3: ClassName | None = Field(None, alias="class3", title="三级分类", description="话务员所选的三级分类")
     item_code: Annotated[str, Text(80)] | None = Field(
         None,
         alias="itemCode",
         title="事项编码",
         description="治理事项清单中的编码；填写后以它为准，不再看分类",
     )
-    address: Annotated[str, Text(300)] | None = Field(
-        None, alias="address", title="事发地址", description="事发地点"
-    )
+    address: Annotated[str, Text(300)] | None = Field(None, alias="address", title="事发地址", description="事发地点")
     area_code: AreaCodeField | None = Field(
         None,
         alias="areaCode",
         title="区划代码",
         description="事发地所在区（6 位）、街道（9 位）或社区（12 位）",
     )
-    lon: Annotated[float, Degrees()] | None = Field(
-        None, alias="lon", title="经度", description="事发地经度，度"
-    )
-    lat: Annotated[float, Degrees()] | None = Field(
-        None, alias="lat", title="纬度", description="事发地纬度，度"
-    )
+    lon: Annotated[float, Degrees()] | None = Field(None, alias="lon", title="经度", description="事发地经度，度")
+    lat: Annotated[float, Degrees()] | None = Field(None, alias="lat", title="纬度", description="事发地纬度，度")
     crs: CrsField | None = Field(
         None, alias="crs", title="坐标系", description="有经纬度时必填，除非接入配置中已约定坐标系"
     )
-    confidential: Flag = Field(
-        False, alias="confidential", title="是否保密", description="来电人要求对承办单位保密"
-    )
+    confidential: Flag = Field(False, alias="confidential", title="是否保密", description="来电人要求对承办单位保密")
     anonymous: Flag = Field(
         False,
         alias="anonymous",
@@ -206,20 +186,13 @@ class HotlineMessage(HotlineKey, Message):
         if sound("lon", "lat"):
             if fault := pair_fault(self.lon, self.lat, "lon", "lat"):
                 yield fault
-            if (
-                self.lon is not None
-                and self.lat is not None
-                and sound("crs")
-                and not (self.crs or traits.crs)
-            ):
+            if self.lon is not None and self.lat is not None and sound("crs") and not (self.crs or traits.crs):
                 yield Fault("crs", "missing", "坐标系：有经纬度时必填，应为 wgs84、gcj02、bd09 或 cgcs2000。")
         if sound("answered_directly", "answer_text"):
             if self.answered_directly and not self.answer_text:
                 yield Fault("answerText", "missing", "答复内容：标明直接答复时必填。")
             if self.answer_text and not self.answered_directly:
-                yield Fault(
-                    "answeredDirectly", "contradiction", "填写了答复内容，须同时标明是否直接答复为“是”。"
-                )
+                yield Fault("answeredDirectly", "contradiction", "填写了答复内容，须同时标明是否直接答复为“是”。")
         if sound("answered_directly", "refused_as") and self.answered_directly and self.refused_as:
             yield Fault("refusedAs", "contradiction", "直接答复与不予受理不能同时填写，请只保留一项。")
 
@@ -242,9 +215,7 @@ class HotlineMessage(HotlineKey, Message):
             addresses=(self.address,) if self.address else (),
             area_code=self.area_code,
             points=points,
-            reporter=Reporter(
-                name=None if self.anonymous else self.caller_name, phones=phones, gender=self.caller_sex
-            ),
+            reporter=Reporter(name=None if self.anonymous else self.caller_name, phones=phones, gender=self.caller_sex),
             # Who asks to stay unnamed must not be traced by the unit through the number either.
             confidential=self.confidential or self.anonymous,
             accused_unit=self.accused_unit,

@@ -59,9 +59,7 @@ class PoliceKey(SourceKey):
     division_code: AreaCodeField = Field(
         alias="XZQHDM", title="行政区划代码", description="接警单位所在区划，6、9 或 12 位"
     )
-    record_number: RecordNumber = Field(
-        alias="JJDBH", title="接警单编号", description="接警单编号，补充内容时不变"
-    )
+    record_number: RecordNumber = Field(alias="JJDBH", title="接警单编号", description="接警单编号，补充内容时不变")
     revision: Annotated[int, Number(0, 1_000_000, whole=True)] = Field(
         0, alias="revision", title="修订号", description="首次为 0；补充报警内容（BCJJNR）无须递增"
     )
@@ -98,9 +96,7 @@ class PoliceMessage(PoliceKey, Message):
     call_kind: ShortCode | None = Field(
         None, alias="JJLX", title="接警类型", description="01 为 110，02 为 122，00 为 12345"
     )
-    source_kind: ShortCode | None = Field(
-        None, alias="JQLYFS", title="警情来源方式", description="电话、短信等的代码"
-    )
+    source_kind: ShortCode | None = Field(None, alias="JQLYFS", title="警情来源方式", description="电话、短信等的代码")
     called_at: Time = Field(alias="BJSJ", title="报警时间", description="报警时间")
     answered_at: Time | None = Field(None, alias="JJSJ", title="接警时间", description="接警时间")
     completed_at: Time | None = Field(None, alias="JJWCSJ", title="接警完成时间", description="接警完成时间")
@@ -126,42 +122,22 @@ class PoliceMessage(PoliceKey, Message):
     content: Annotated[str, Text(5000, lines=True)] = Field(
         alias="BJNR", title="报警内容", description="不超过 5000 字"
     )
-    unit_code: ShortCode | None = Field(
-        None, alias="GXDWDM", title="管辖单位代码", description="管辖的公安单位"
-    )
-    class1: ShortCode | None = Field(
-        None, alias="JQLBDM", title="警情类别代码", description="四级分类的第一级"
-    )
-    class2: ShortCode | None = Field(
-        None, alias="JQLXDM", title="警情类型代码", description="四级分类的第二级"
-    )
-    class3: ShortCode | None = Field(
-        None, alias="JQXLDM", title="警情细类代码", description="四级分类的第三级"
-    )
-    class4: ShortCode | None = Field(
-        None, alias="JQZLDM", title="警情子类代码", description="四级分类的第四级"
-    )
+    unit_code: ShortCode | None = Field(None, alias="GXDWDM", title="管辖单位代码", description="管辖的公安单位")
+    class1: ShortCode | None = Field(None, alias="JQLBDM", title="警情类别代码", description="四级分类的第一级")
+    class2: ShortCode | None = Field(None, alias="JQLXDM", title="警情类型代码", description="四级分类的第二级")
+    class3: ShortCode | None = Field(None, alias="JQXLDM", title="警情细类代码", description="四级分类的第三级")
+    class4: ShortCode | None = Field(None, alias="JQZLDM", title="警情子类代码", description="四级分类的第四级")
     class_name: Annotated[str, Text(60)] | None = Field(
         None, alias="JQLBMC", title="警情类别名称", description="名称为投诉、举报、咨询等时据以确定诉求性质"
     )
-    caller_lon: Degree | None = Field(
-        None, alias="BJRXZB", title="报警人 X 坐标", description="经度，度；0 或空表示无"
-    )
-    caller_lat: Degree | None = Field(
-        None, alias="BJRYZB", title="报警人 Y 坐标", description="纬度，度；0 或空表示无"
-    )
-    scene_lon: Degree | None = Field(
-        None, alias="FXDWJD", title="反向定位经度", description="度；0 或空表示无"
-    )
-    scene_lat: Degree | None = Field(
-        None, alias="FXDWWD", title="反向定位纬度", description="度；0 或空表示无"
-    )
+    caller_lon: Degree | None = Field(None, alias="BJRXZB", title="报警人 X 坐标", description="经度，度；0 或空表示无")
+    caller_lat: Degree | None = Field(None, alias="BJRYZB", title="报警人 Y 坐标", description="纬度，度；0 或空表示无")
+    scene_lon: Degree | None = Field(None, alias="FXDWJD", title="反向定位经度", description="度；0 或空表示无")
+    scene_lat: Degree | None = Field(None, alias="FXDWWD", title="反向定位纬度", description="度；0 或空表示无")
     supplement: Annotated[str, Text(5000, lines=True)] | None = Field(
         None, alias="BCJJNR", title="补充接警内容", description="对已推送接警单的补充，接警单编号不变"
     )
-    grade_code: ShortCode | None = Field(
-        None, alias="JQDJDM", title="警情等级代码", description="含义由接入配置约定"
-    )
+    grade_code: ShortCode | None = Field(None, alias="JQDJDM", title="警情等级代码", description="含义由接入配置约定")
     status_code: ShortCode | None = Field(
         None, alias="JQCLZTDM", title="警情处理状态代码", description="警方的处理状态"
     )
@@ -170,9 +146,7 @@ class PoliceMessage(PoliceKey, Message):
     caller_sex: Annotated[Literal["male", "female"] | None, Choice(GENDERS)] = Field(
         None, alias="BJRXBDM", title="报警人性别代码", description="0 未知，1 男，2 女"
     )
-    officer_number: ShortCode | None = Field(
-        None, alias="JJYBH", title="接警员编号", description="接警员编号"
-    )
+    officer_number: ShortCode | None = Field(None, alias="JJYBH", title="接警员编号", description="接警员编号")
 
     def cross_faults(self, sound: Sound, traits: ClientTraits) -> Iterator[Fault]:
         if sound("caller_lon", "caller_lat") and (
@@ -233,9 +207,7 @@ class PoliceMessage(PoliceKey, Message):
             (self.caller_lon, self.caller_lat, "caller"),
         )
         return tuple(
-            PointClaim(lon, lat, traits.crs, role)
-            for lon, lat, role in pairs
-            if lon is not None and lat is not None
+            PointClaim(lon, lat, traits.crs, role) for lon, lat, role in pairs if lon is not None and lat is not None
         )
 
 

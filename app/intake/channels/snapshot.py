@@ -140,9 +140,7 @@ class SnapshotPicture(BaseModel):
 class SnapshotKey(SourceKey):
     """User and request: the phone numbers its own requests."""
 
-    user_id: Identity = Field(
-        title="用户标识", description="应用内的用户标识，不得使用手机号等可识别个人的号码"
-    )
+    user_id: Identity = Field(title="用户标识", description="应用内的用户标识，不得使用手机号等可识别个人的号码")
     request_id: Identity = Field(title="请求标识", description="同一用户内唯一，重发时不变")
 
     def source_ref(self) -> str:
@@ -160,9 +158,7 @@ class SnapshotMessage(SnapshotKey, Message):
     category: Annotated[tuple[str, ...], ClassPath()] = Field(
         (), title="分类", description="由大到小的分类名称，数组或以 / 分隔"
     )
-    description: Annotated[str, Text(2000, lines=True)] = Field(
-        title="描述", description="问题描述，不超过 2000 字"
-    )
+    description: Annotated[str, Text(2000, lines=True)] = Field(title="描述", description="问题描述，不超过 2000 字")
     pictures: Annotated[list[SnapshotPicture], Field(min_length=1, max_length=MAX_PICTURES)] = Field(
         title="图片", description="1 至 9 张"
     )

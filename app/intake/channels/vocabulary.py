@@ -47,9 +47,7 @@ GENDERS: Final = MappingProxyType(
         "female": "female",
     }
 )
-DATUMS: Final = MappingProxyType[str, Crs](
-    {"wgs84": "wgs84", "gcj02": "gcj02", "bd09": "bd09", "cgcs2000": "cgcs2000"}
-)
+DATUMS: Final = MappingProxyType[str, Crs]({"wgs84": "wgs84", "gcj02": "gcj02", "bd09": "bd09", "cgcs2000": "cgcs2000"})
 
 DemandTypeField = Annotated[DemandType, Choice(DEMAND_TYPES)]
 UrgencyField = Annotated[Urgency, Choice(URGENCIES)]

@@ -36,9 +36,7 @@ def b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def hand_made(
-    header: dict[str, Any], claims: dict[str, Any], key: bytes = KEY, digest: str = "sha256"
-) -> str:
+def hand_made(header: dict[str, Any], claims: dict[str, Any], key: bytes = KEY, digest: str = "sha256") -> str:
     signed = f"{b64(orjson.dumps(header))}.{b64(orjson.dumps(claims))}"
     return f"{signed}.{b64(hmac.digest(key, signed.encode(), digest))}"
 

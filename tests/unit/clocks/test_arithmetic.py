@@ -244,9 +244,7 @@ law = settings(max_examples=150, deadline=None)
 
 @law
 @given(CALENDARS, TIMES, TIMES, LIMITS)
-def test_a_later_start_is_never_due_earlier(
-    calendar: Calendar, one: datetime, two: datetime, limit: Limit
-) -> None:
+def test_a_later_start_is_never_due_earlier(calendar: Calendar, one: datetime, two: datetime, limit: Limit) -> None:
     first, second = sorted((one, two))
     assert first < due(calendar, first, limit).due_at <= due(calendar, second, limit).due_at
 
@@ -269,17 +267,13 @@ def test_the_counted_minutes_until_due_are_the_limit(
     # The due time is the earliest such moment: its last microsecond was a working one.
     assert any(
         opens < end <= closes
-        for opens, closes in calendar.working_intervals(
-            (end - timedelta(microseconds=1)).astimezone(CHINA_TIME).date()
-        )
+        for opens, closes in calendar.working_intervals((end - timedelta(microseconds=1)).astimezone(CHINA_TIME).date())
     )
 
 
 @law
 @given(CALENDARS, TIMES, st.integers(1, 60))
-def test_legal_days_count_whole_days_after_the_starting_one(
-    calendar: Calendar, start: datetime, value: int
-) -> None:
+def test_legal_days_count_whole_days_after_the_starting_one(calendar: Calendar, start: datetime, value: int) -> None:
     end = due(calendar, start, Limit(value, LimitUnit.legal_work_day)).due_at.astimezone(CHINA_TIME)
     first = start.astimezone(CHINA_TIME).date() + timedelta(1)
     span = (end.date() - first).days + 1
@@ -300,9 +294,7 @@ def test_counted_minutes_add_up_over_any_split_and_never_fall(
 
 @law
 @given(CALENDARS, TIMES, st.integers(1, 40))
-def test_the_tables_agree_with_walking_through_the_days(
-    calendar: Calendar, start: datetime, hours: int
-) -> None:
+def test_the_tables_agree_with_walking_through_the_days(calendar: Calendar, start: datetime, hours: int) -> None:
     left, on = timedelta(hours=hours), start.astimezone(CHINA_TIME).date()
     expected = None
     while expected is None:

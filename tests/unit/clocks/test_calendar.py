@@ -86,12 +86,7 @@ def test_every_make_up_day_is_a_weekend_day_with_full_hours(calendar: Calendar, 
 
 
 def test_only_the_make_up_days_work_at_weekends(calendar: Calendar) -> None:
-    worked = [
-        on
-        for year in (2025, 2026)
-        for on in days_of(year)
-        if on.weekday() >= 5 and calendar.is_working_day(on)
-    ]
+    worked = [on for year in (2025, 2026) for on in days_of(year) if on.weekday() >= 5 and calendar.is_working_day(on)]
     assert [on.isoformat() for on in worked] == list(MAKE_UP_DAYS)
 
 
@@ -194,9 +189,7 @@ def test_seasonal_hours_apply_on_their_dates_only() -> None:
     assert clock_hours(calendar, date(2026, 7, 1)) == ["08:00-12:00", "15:00-19:00"]
     assert clock_hours(calendar, date(2025, 7, 1)) == ["08:00-12:00", "14:00-18:00"]
     eve = datetime(2026, 6, 30, 17, tzinfo=CHINA_TIME)
-    assert due(calendar, eve, Limit(6, LimitUnit.work_hour)).due_at == datetime(
-        2026, 7, 1, 16, tzinfo=CHINA_TIME
-    )
+    assert due(calendar, eve, Limit(6, LimitUnit.work_hour)).due_at == datetime(2026, 7, 1, 16, tzinfo=CHINA_TIME)
     one_day = due(calendar, eve, Limit(1, LimitUnit.legal_work_day))
     assert one_day.due_at == datetime(2026, 7, 1, 19, tzinfo=CHINA_TIME)
 
@@ -208,9 +201,7 @@ def test_a_work_day_is_the_standard_day_even_when_seasonal_days_are_shorter() ->
     ]
     calendar = Calendar.from_rows(rows, "cn")
     monday = datetime(2026, 7, 6, 8, tzinfo=CHINA_TIME)
-    assert due(calendar, monday, Limit(1, LimitUnit.work_day)).due_at == datetime(
-        2026, 7, 7, 10, tzinfo=CHINA_TIME
-    )
+    assert due(calendar, monday, Limit(1, LimitUnit.work_day)).due_at == datetime(2026, 7, 7, 10, tzinfo=CHINA_TIME)
 
 
 def test_round_the_clock_hours_close_at_midnight() -> None:

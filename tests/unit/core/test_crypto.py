@@ -24,9 +24,7 @@ AT = datetime(2026, 5, 6, 4, 0, tzinfo=UTC)
 SECRETS = {name: f"{name}-{'0123456789abcdef' * 2}" for name in ("secret", "sealing", "digest", "timeline")}
 
 
-def make_keyring(
-    *, sealing: str = SECRETS["sealing"], retired: tuple[str, ...] = (), **other: str
-) -> Keyring:
+def make_keyring(*, sealing: str = SECRETS["sealing"], retired: tuple[str, ...] = (), **other: str) -> Keyring:
     return Keyring(
         secret_key=SECRETS["secret"],
         sealing_key=sealing,

@@ -116,16 +116,12 @@ def test_objects_and_bytes_are_named_and_not_shown() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "field", ["phone", "callback_phone", "X-Access-Token", "Name", "client_secret", "raw_body"]
-)
+@pytest.mark.parametrize("field", ["phone", "callback_phone", "X-Access-Token", "Name", "client_secret", "raw_body"])
 def test_personal_names(field: str) -> None:
     assert is_personal(field)
 
 
-@pytest.mark.parametrize(
-    "field", ["event", "logger", "filename", "item_key", "token_version", "content_type", "path"]
-)
+@pytest.mark.parametrize("field", ["event", "logger", "filename", "item_key", "token_version", "content_type", "path"])
 def test_harmless_names(field: str) -> None:
     assert not is_personal(field)
 

@@ -71,9 +71,7 @@ def test_weak_secrets_are_refused_even_in_the_demo(
     assert weak not in str(refusal.value).replace("BIHUAN_SEALING_KEY", "")
 
 
-def test_good_secrets_start_in_hex_and_in_base64(
-    safe: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_good_secrets_start_in_hex_and_in_base64(safe: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIHUAN_SECRET_KEY", secrets.token_hex(32))
     settings = get_settings()
     assert settings.sealing_key.get_secret_value() == safe["sealing_key"]

@@ -53,9 +53,7 @@ def attachments() -> Attachments:
     return Attachments(MemoryStore())
 
 
-@pytest.mark.parametrize(
-    ("kind", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
-)
+@pytest.mark.parametrize(("kind", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")])
 async def test_a_picture_is_kept_under_the_digest_of_what_was_sent(
     kind: str, media_type: str, attachments: Attachments
 ) -> None:
@@ -121,9 +119,7 @@ async def test_unusual_colour_modes(kind: str, mode: str, attachments: Attachmen
         ({"taken": "yesterday"}, None),
     ],
 )
-async def test_time_of_the_camera(
-    camera: dict[str, Any], taken_at: datetime | None, attachments: Attachments
-) -> None:
+async def test_time_of_the_camera(camera: dict[str, Any], taken_at: datetime | None, attachments: Attachments) -> None:
     stored = await attachments.put(picture(exif=exif_block(**camera)))
     assert stored.exif.taken_at == taken_at
 

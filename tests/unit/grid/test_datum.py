@@ -118,9 +118,7 @@ def test_conversion_lays_the_gcj02_districts_of_nanjing_onto_the_wgs84_ones() ->
             lines = shapely.shortest_line(shapely.points(corners), moved)
             return median(distance_m(*map(tuple, shapely.get_coordinates(line))) for line in lines)
 
-        converted = shapely.transform(
-            outline, lambda pairs: [to_cgcs2000(lon, lat, "gcj02") for lon, lat in pairs]
-        )
+        converted = shapely.transform(outline, lambda pairs: [to_cgcs2000(lon, lat, "gcj02") for lon, lat in pairs])
         # The WGS-84 file is a coarse drawing: its corners lie on the fine border, not the reverse.
         assert off_m(outline) > 250
         assert off_m(converted) < 20

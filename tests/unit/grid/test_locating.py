@@ -24,9 +24,7 @@ AREAS = [
     area("320100", "南京市", "city", ""),
     area("320102", "玄武区", "district", "320100"),
     area("320102001", "东河街道", "street", "320102"),
-    area(
-        "320102001001", "珠江路社区居委会", "community", "320102001", "珠江社区", "珠江路|太平北路|锦绣花园"
-    ),
+    area("320102001001", "珠江路社区居委会", "community", "320102001", "珠江社区", "珠江路|太平北路|锦绣花园"),
     area("320102001002", "新村社区居委会", "community", "320102001", "", "珠江路|光明广场"),
     area("320102002", "西河街道", "street", "320102", "西河街办"),
     area("320102002001", "新村社区居委会", "community", "320102002", "", "太平北路|环山路|湖"),
@@ -292,9 +290,7 @@ class TestText:
         assert "几处文字地址不一致" in found.notes[0]
 
     def test_candidates_are_at_most_five(self) -> None:
-        many = [
-            area(f"320102001{n:03d}", f"第{n}社区", "community", "320102001", "", "长路") for n in range(1, 9)
-        ]
+        many = [area(f"320102001{n:03d}", f"第{n}社区", "community", "320102001", "", "长路") for n in range(1, 9)]
         found = text(PlaceIndex.build([*AREAS[:3], *many], [], []), "长路1号")
         assert (found.street_code, len(found.candidates)) == ("320102001", 5)
 
@@ -363,9 +359,7 @@ class TestRows:
     def test_a_file_in_lat_lon_order_is_refused(self) -> None:
         swapped = [[(lat, lon) for lon, lat in square(0, 0)]]
         with pytest.raises(ValidationError, match="颠倒"):
-            CellRow.model_validate(
-                {"cell_id": "320102001001001", "community_code": "320102001001", "polygon": swapped}
-            )
+            CellRow.model_validate({"cell_id": "320102001001001", "community_code": "320102001001", "polygon": swapped})
 
     @pytest.mark.parametrize("cells", ["3201*2", "320102001001", "32010200100100a", "*"])
     def test_malformed_cell_patterns_are_refused(self, cells: str) -> None:

@@ -256,8 +256,7 @@ def test_police_class_and_grade_mean_what_the_client_is_configured_to_say() -> N
 
 def test_the_same_record_number_in_two_divisions_is_two_keys() -> None:
     keys = {
-        CHANNELS["police-110"].source_key(message("police-110", XZQHDM=division))
-        for division in ("320102", "320104")
+        CHANNELS["police-110"].source_key(message("police-110", XZQHDM=division)) for division in ("320102", "320104")
     }
     assert len(keys) == 2
 
@@ -272,9 +271,7 @@ def test_snapshot_takes_pictures_along(kind: str) -> None:
 
 
 def test_snapshot_becomes_a_report() -> None:
-    raw = message(
-        "snapshot", category=["市容", "垃圾"], reporter_name="上报人", anonymous=True, accuracy_m="15"
-    )
+    raw = message("snapshot", category=["市容", "垃圾"], reporter_name="上报人", anonymous=True, accuracy_m="15")
     report = parse("snapshot", raw)
     assert report.source_ref == "u-000001/20260901-0001"
     assert report.item_hint == ("市容", "垃圾")
@@ -346,13 +343,9 @@ JSON = st.recursive(
 @pytest.mark.parametrize("code", CHANNELS)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_whatever_is_sent_nothing_but_a_report_or_its_faults_comes_back(
-    code: str, data: st.DataObject
-) -> None:
+def test_whatever_is_sent_nothing_but_a_report_or_its_faults_comes_back(code: str, data: st.DataObject) -> None:
     names = sorted(CHANNELS[code].json_schema()["properties"])
-    changes: dict[str, Any] = data.draw(
-        st.dictionaries(st.sampled_from(names) | st.text(max_size=8), JSON, max_size=8)
-    )
+    changes: dict[str, Any] = data.draw(st.dictionaries(st.sampled_from(names) | st.text(max_size=8), JSON, max_size=8))
     raw = changes if data.draw(st.booleans()) else message(code, **changes)
     CHANNELS[code].source_key(raw)
     try:

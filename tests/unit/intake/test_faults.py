@@ -41,9 +41,7 @@ def test_single_and_cross_field_faults_come_together() -> None:
 
 
 def test_checks_between_fields_skip_what_could_not_be_read() -> None:
-    found = faults(
-        "hotline-12345", {"lon": "东经", "lat": 32.0, "answerText": ["x"], "answeredDirectly": "是"}
-    )
+    found = faults("hotline-12345", {"lon": "东经", "lat": 32.0, "answerText": ["x"], "answeredDirectly": "是"})
     assert found["lon"].code == "wrong_type"
     assert "lat" not in found
     assert found["answerText"].code == "wrong_type"
@@ -60,8 +58,7 @@ def test_a_fault_names_the_field_in_chinese_and_quotes_codes() -> None:
     [
         (
             "hotline-12345",
-            "callerName callerSex callerPhone callerContact title content address answerText accusedUnit "
-            "lon lat",
+            "callerName callerSex callerPhone callerContact title content address answerText accusedUnit lon lat",
         ),
         ("police-110", "BJDH BJDHYHM BJRMC LXDH BJDZ JQDZ BJNR BCJJNR BJRXZB BJRYZB FXDWJD BJRXBDM"),
         ("snapshot", "user_id description lon lat address reporter_name phone"),

@@ -1,0 +1,401 @@
+"""Performing an act: lock, check, run the loop's step, write; one transaction, whoever acts and on whatever."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.access import Asker, Client, client_of, user_of
+from app.accounts.tokens import AccessToken, ClientSubject
+from app.acts.action import ActBody, Action, Case, Resource, covers, unit_of
+from app.acts.event_acts import EVENT_ACTIONS
+from app.acts.order_acts import ORDER_ACTIONS
+from app.acts.report_acts import REPORT_ACTIONS
+from app.core.crypto import open_sealed
+from app.core.database import transaction
+from app.core.errors import Conflict, Forbidden, Malformed, NotAllowedNow, NotFound, PreconditionFailed
+from app.core.faults import fault_point
+from app.core.timing import now
+from app.events.aggregate import Act, Actor, EventAggregate
+from app.events.report_tables import Report
+from app.events.store import load_reports, lock_events, write_events
+from app.events.tables import Event, WorkOrder
+from app.events.visibility import Sight
+from app.intake.admission import IDENTITY_AAD
+from app.loop import Turn
+from app.masters import Masters
+from app.runtime import Runtime
+
+ACTIONS: dict[Resource, dict[str, Action]] = {
+    "event": {action.name: action for action in EVENT_ACTIONS},
+    "work_order": {action.name: action for action in ORDER_ACTIONS},
+    "report": {action.name: action for action in REPORT_ACTIONS},
+}
+
+#: how far a phone's clock may run ahead of ours
+_AHEAD = timedelta(minutes=5)
+
+
+class ActIdReused(Conflict):
+    """The act id was used before for something else."""
+
+    code = "act_id_reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked: an action on a subject. ``n`` numbers a work order; ``report_id`` names a report."""
+
+    resource: Resource
+    action: str
+    event_id: UUID | None
+    n: int | None = None
+    report_id: UUID | None = None
+    body: Mapping[str, Any] | None = None
+    #: the version that the asker saw (ETag); None: whatever it is
+    if_match: int | None = None
+
+
+async def perform(runtime: Runtime, token: AccessToken, request: Request) -> dict[str, Any]:
+    """Performs an act and answers with the new state. Raises errors of ``app.core.errors``; nothing is half done.
+
+    The same ``act_id`` again is answered with the present state and changes nothing. An act that carries its own
+    ``acted_at`` (an offline phone) and comes too late is kept for a person to resolve, besides the 409.
+    """
+    action = ACTIONS[request.resource].get(request.action)
+    if action is None:
+        known = "、".join(ACTIONS[request.resource])
+        raise NotFound(f"没有“{request.action}”这个操作；可用：{known}。")
+    body = _body(action, request.body)
+    try:
+        async with transaction(runtime.sessions) as session:
+            answer = await _perform(session, runtime, token, request, action, body)
+            fault_point("act.before_commit")
+        return answer
+    except NotAllowedNow as refusal:
+        if body.acted_at is not None and body.act_id is not None and request.event_id is not None:
+            await _keep_late(runtime, token, request, body, refusal)
+            refusal.extra["kept"] = True
+        raise
+
+
+async def _perform(
+    session: AsyncSession,
+    runtime: Runtime,
+    token: AccessToken,
+    request: Request,
+    action: Action,
+    body: ActBody,
+) -> dict[str, Any]:
+    asker: Asker | None = None
+    client: Client | None = None
+    if isinstance(token.subject, ClientSubject):
+        client = await client_of(session, token)
+    else:
+        asker = await user_of(session, token)
+    who = asker or client
+    assert who is not None  # noqa: S101 - one of the two was just read
+    event_id = request.event_id or await _event_of(session, request.report_id)
+    masters = await runtime.masters.at(session, who.jurisdiction_id, who.release_vector)
+    other_id = action.other_event(body) if action.other_event else None
+    ids = [event_id] if other_id is None else [event_id, other_id]
+    locked = await lock_events(session, ids, act_id=body.act_id)
+    aggregate = locked.get(event_id)
+    if aggregate is None or aggregate.event.jurisdiction_id != who.jurisdiction_id:
+        raise _not_found(request.resource)
+    if action.needs_reports or request.report_id is not None:
+        await load_reports(session, aggregate)
+    subject = _subject(aggregate, request)
+    role, org_id = _authorise(asker, client, masters, aggregate, subject, action)
+    if other_id is not None and asker is not None:
+        target = locked.get(other_id)
+        if target is None or not Sight.of(asker, masters.organizations).sees(target):
+            raise _not_found("event")
+    actor = Actor("user", str(asker.user_id), role, org_id) if asker else Actor("client", str(who_id(client)))
+    if aggregate.repeated is not None:
+        return _repeated(aggregate, subject, request, actor, asker, masters)
+    if request.if_match is not None and request.if_match != aggregate.event.seq:
+        raise PreconditionFailed("该事件已被他人更新，请刷新后再操作。", seq=aggregate.event.seq)
+    case = Case(
+        turn=Turn(masters, aggregate, _act(body, actor, aggregate.event)),
+        subject=subject,
+        asker=asker,
+        other=Turn(masters, locked[other_id], _act(body, actor, locked[other_id].event)) if other_id else None,
+        event_no=(await runtime.numbers.take(1, now()))[0] if action.begins_event else "",
+    )
+    if action.offered is not None and not action.offered(aggregate, subject):
+        raise NotAllowedNow(
+            f"现在不能执行“{action.name_zh}”。",
+            allowed=_offered_names(request.resource, asker, masters, aggregate, subject),
+            state=subject.state,
+        )
+    action.run(case, body)
+    written = [aggregate, *case.begun] + ([case.other.event] if case.other else [])
+    await write_events(session, runtime.keyring, written)
+    if aggregate.event.settled_at is not None:
+        await settle_merged(session, aggregate)
+    if "reveal" in case.answer:
+        case.answer["identity"] = await _identity(session, runtime, case.answer.pop("reveal"))
+    return _answer(aggregate, subject, request, asker, masters) | case.answer
+
+
+def who_id(client: Client | None) -> int:
+    """The id of the machine client that acts."""
+    assert client is not None  # noqa: S101 - callers have one
+    return client.id
+
+
+def _body(action: Action, given: Mapping[str, Any] | None) -> ActBody:
+    try:
+        body = action.body.model_validate(dict(given or {}))
+    except ValidationError as fault:
+        faults = [
+            {
+                "path": ".".join(str(part) for part in error["loc"]),
+                "message": error["msg"],
+                "code": error["type"],
+            }
+            for error in fault.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        names = "、".join(sorted({str(fault["path"]) for fault in faults}))
+        raise Malformed(f"“{action.name_zh}”的内容有误：{names}。", faults=faults) from None
+    if body.acted_at is not None:
+        if body.acted_at.tzinfo is None:
+            raise Malformed("acted_at 须带时区。", faults=[{"path": "acted_at", "message": "须带时区"}])
+        if body.acted_at > now() + _AHEAD:
+            raise Malformed("acted_at 晚于现在，请检查手机时间。", faults=[{"path": "acted_at", "message": "晚于现在"}])
+    return body
+
+
+def _act(body: ActBody, actor: Actor, event: Event) -> Act:
+    at = now()
+    # A phone whose clock is wrong must not date an act before its event, nor after our own time.
+    acted_at = min(max(body.acted_at, event.received_at), at) if body.acted_at else at
+    return Act(actor, at, acted_at, body.act_id, body.note)
+
+
+async def _event_of(session: AsyncSession, report_id: UUID | None) -> UUID:
+    found = await session.scalar(
+        text(
+            """
+            WITH RECURSIVE up(id, merged_into) AS (
+              SELECT e.id, e.merged_into FROM event_report l JOIN event e ON e.id = l.event_id
+              WHERE l.report_id = :id AND l.left_at IS NULL
+              UNION ALL SELECT e.id, e.merged_into FROM event e JOIN up ON e.id = up.merged_into
+            ) SELECT id FROM up WHERE merged_into IS NULL
+            """
+        ),
+        {"id": report_id},
+    )
+    if found is None:
+        raise _not_found("report")
+    event_id: UUID = found
+    return event_id
+
+
+def _subject(aggregate: EventAggregate, request: Request) -> Event | WorkOrder | Report:
+    if request.resource == "event":
+        return aggregate.event
+    found: WorkOrder | Report | None
+    if request.resource == "work_order":
+        found = aggregate.order(request.n or 0)
+    else:
+        found = next((report for report in aggregate.reports if report.id == request.report_id), None)
+    if found is None:
+        raise _not_found(request.resource)
+    return found
+
+
+def _not_found(resource: Resource) -> NotFound:
+    names = {"event": "事件", "work_order": "工单", "report": "诉求"}
+    return NotFound(f"没有这个{names[resource]}，或不在您的权限范围内。")
+
+
+def _authorise(
+    asker: Asker | None,
+    client: Client | None,
+    masters: Masters,
+    aggregate: EventAggregate,
+    subject: Event | WorkOrder | Report,
+    action: Action,
+) -> tuple[str | None, int | None]:
+    """The role and organization in which somebody may do this. Not theirs: 404; theirs but not allowed: 403."""
+    if asker is None:
+        mine = isinstance(subject, Report) and client is not None and subject.client_id == client.id
+        if not mine:
+            raise _not_found("report")
+        if not action.client:
+            raise Forbidden("来源系统不能执行此操作。")
+        return None, None
+    if not Sight.of(asker, masters.organizations).sees(aggregate):
+        raise _not_found("event")
+    granted = _grant(asker, masters, aggregate, subject, action)
+    if granted is None:
+        raise Forbidden(f"您的席位不能执行“{action.name_zh}”。", needs=[*action.centre, *action.unit])
+    return granted
+
+
+def _grant(
+    asker: Asker,
+    masters: Masters,
+    aggregate: EventAggregate,
+    subject: Event | WorkOrder | Report,
+    action: Action,
+) -> tuple[str, int] | None:
+    event = aggregate.event
+    if action.centre and covers(asker, action.centre, event):
+        return asker.role_among(action.centre) or "", asker.org_id
+    if action.collector and covers(asker, ("collector",), event):
+        return "collector", asker.org_id
+    if action.unit:
+        orders = [subject] if isinstance(subject, WorkOrder) else aggregate.orders
+        unit = unit_of(asker, action.unit, masters.organizations, orders)
+        if unit is not None:
+            return asker.role_among(action.unit) or "", unit
+    return None
+
+
+def _offered(
+    resource: Resource,
+    asker: Asker | None,
+    masters: Masters,
+    aggregate: EventAggregate,
+    subject: Event | WorkOrder | Report,
+) -> list[Action]:
+    return [
+        action
+        for action in ACTIONS[resource].values()
+        if (not action.states or subject.state in action.states)
+        and (action.offered is None or action.offered(aggregate, subject))
+        and (asker is None or _grant(asker, masters, aggregate, subject, action) is not None)
+    ]
+
+
+def _offered_names(
+    resource: Resource,
+    asker: Asker | None,
+    masters: Masters,
+    aggregate: EventAggregate,
+    subject: Event | WorkOrder | Report,
+) -> list[str]:
+    return [action.name for action in _offered(resource, asker, masters, aggregate, subject)]
+
+
+def allowed_actions(asker: Asker, masters: Masters, aggregate: EventAggregate) -> dict[str, Any]:
+    """The actions that the asker may do now: on the event, on each of its orders, on each loaded report."""
+    return {
+        "event": _offered_names("event", asker, masters, aggregate, aggregate.event),
+        "work_orders": {
+            order.n: _offered_names("work_order", asker, masters, aggregate, order) for order in aggregate.orders
+        },
+        "reports": {
+            str(report.id): _offered_names("report", asker, masters, aggregate, report) for report in aggregate.reports
+        },
+    }
+
+
+def _repeated(
+    aggregate: EventAggregate,
+    subject: Event | WorkOrder | Report,
+    request: Request,
+    actor: Actor,
+    asker: Asker | None,
+    masters: Masters,
+) -> dict[str, Any]:
+    done = aggregate.repeated
+    assert done is not None  # noqa: S101 - only called when there is one
+    if done.actor_id != actor.id:
+        raise ActIdReused("这个操作编号 act_id 已被使用，请换一个新的编号。")
+    return _answer(aggregate, subject, request, asker, masters) | {"repeated": True}
+
+
+def _answer(
+    aggregate: EventAggregate,
+    subject: Event | WorkOrder | Report,
+    request: Request,
+    asker: Asker | None,
+    masters: Masters,
+) -> dict[str, Any]:
+    event = aggregate.event
+    answer: dict[str, Any] = {
+        "event_id": str(event.id),
+        "event_no": event.event_no,
+        "event_state": event.state,
+        "seq": event.seq,
+        "action": request.action,
+        "state": subject.state,
+        "repeated": False,
+    }
+    if isinstance(subject, WorkOrder):
+        answer["work_order_id"] = f"{event.id}.{subject.n}"
+    if isinstance(subject, Report):
+        answer["report_id"] = str(subject.id)
+    if asker is not None:
+        answer["allowed_actions"] = _offered_names(request.resource, asker, masters, aggregate, subject)
+    return answer
+
+
+async def settle_merged(session: AsyncSession, aggregate: EventAggregate) -> None:
+    """Events merged into one that is final are final with it."""
+    await session.execute(
+        text(
+            """
+            WITH RECURSIVE family(id) AS (
+              SELECT e.id FROM event e WHERE e.merged_into = :id
+              UNION SELECT e.id FROM event e JOIN family f ON e.merged_into = f.id
+            ) UPDATE event SET settled_at = :at WHERE id IN (SELECT id FROM family) AND settled_at IS NULL
+            """
+        ),
+        {"id": aggregate.event.id, "at": aggregate.event.settled_at},
+    )
+
+
+async def _identity(session: AsyncSession, runtime: Runtime, report_id: UUID) -> dict[str, Any] | None:
+    row = (
+        await session.execute(
+            text(
+                "SELECT i.sealed, k.wrapped FROM report_identity i JOIN report_key k USING (report_id) "
+                "WHERE i.report_id = :id"
+            ),
+            {"id": report_id},
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    plain = open_sealed(runtime.keyring.unwrap(row.wrapped), row.sealed, IDENTITY_AAD + report_id.bytes)
+    found: dict[str, Any] = orjson.loads(plain)
+    return found
+
+
+async def _keep_late(
+    runtime: Runtime, token: AccessToken, request: Request, body: ActBody, refusal: NotAllowedNow
+) -> None:
+    async with transaction(runtime.sessions) as session:
+        await session.execute(
+            text(
+                """
+                INSERT INTO late_act (event_id, act_id, resource, subject_n, action, body, actor_id, acted_at,
+                                      recorded_at, refused_because)
+                VALUES (:event_id, :act_id, :resource, :n, :action, CAST(:body AS jsonb), :actor, :acted_at, :at, :why)
+                ON CONFLICT (event_id, act_id) DO NOTHING
+                """
+            ),
+            {
+                "event_id": request.event_id,
+                "act_id": body.act_id,
+                "resource": request.resource,
+                "n": request.n,
+                "action": request.action,
+                "body": body.model_dump_json(exclude={"act_id", "acted_at"}),
+                "actor": str(token.subject.id),
+                "acted_at": body.acted_at,
+                "at": now(),
+                "why": refusal.detail,
+            },
+        )

@@ -1,0 +1,103 @@
+"""Logging in, and what the asker may do."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form
+from fastapi.security import OAuth2PasswordRequestForm
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.access import client_login_row, note_login, user_login_row
+from app.accounts.tokens import ClientSubject, Subject, UserSubject
+from app.api.dependencies import ReaderDep, RuntimeDep
+from app.api.problems import RESPONSES
+from app.core.database import transaction
+from app.core.errors import TooMany, Unauthenticated
+from app.core.timing import now
+from app.runtime import Runtime
+
+router = APIRouter(tags=["people 人员"], responses=RESPONSES)
+
+_WRONG = "用户名或密码不正确。"
+
+
+class LoginForm(OAuth2PasswordRequestForm):
+    """OAuth 2 form: ``password`` for people, ``client_credentials`` for machine clients."""
+
+    def __init__(
+        self,
+        username: Annotated[str, Form()] = "",
+        password: Annotated[str, Form()] = "",
+        grant_type: Annotated[str, Form(pattern="^(password|client_credentials)$")] = "password",
+        client_id: Annotated[str, Form()] = "",
+        client_secret: Annotated[str, Form()] = "",
+        jurisdiction: Annotated[str | None, Form(description="区划代码；用户名在多个区划重复时必填")] = None,
+    ) -> None:
+        self.username, self.password, self.grant_type = username, password, grant_type
+        self.client_id, self.client_secret, self.jurisdiction = client_id, client_secret, jurisdiction
+
+
+@router.post("/auth/token", summary="登录，取得访问令牌")
+async def log_in(form: Annotated[LoginForm, Depends()], runtime: RuntimeDep) -> dict[str, Any]:
+    """An access token. The password is checked outside any transaction: it takes a tenth of a second."""
+    if form.grant_type == "client_credentials":
+        subject, jurisdiction_id, version = await _client(runtime, form)
+    else:
+        subject, jurisdiction_id, version = await _user(runtime, form)
+    token, expires_at = runtime.tokens.issue(subject, jurisdiction_id=jurisdiction_id, token_version=version)
+    return {
+        "access_token": token,
+        "token_type": "bearer",
+        "expires_in": int((expires_at - now()).total_seconds()),
+    }
+
+
+async def _user(runtime: Runtime, form: LoginForm) -> tuple[Subject, int, int]:
+    async with runtime.sessions() as session:
+        row = await user_login_row(session, form.username, form.jurisdiction)
+    if row is not None and row.locked_until is not None and row.locked_until > now():
+        wait = int((row.locked_until - now()).total_seconds()) + 1
+        raise TooMany("登录失败次数过多，账号已暂时锁定，请稍后再试。", retry_after_seconds=wait)
+    ok, _ = await runtime.passwords.verify(form.password, row.password_hash if row else None)
+    if row is not None:
+        async with transaction(runtime.sessions) as session:
+            await _note(session, runtime, row.id, ok=ok)
+    if row is None or not ok:
+        raise Unauthenticated(_WRONG, reason="wrong_password")
+    return UserSubject(row.id), row.jurisdiction_id, row.token_version
+
+
+async def _note(session: AsyncSession, runtime: Runtime, user_id: Any, *, ok: bool) -> None:
+    settings = runtime.settings
+    lock_until = now() + timedelta(minutes=settings.login_lock_minutes)
+    await note_login(session, user_id, ok=ok, max_failures=settings.login_max_failures, lock_until=lock_until)
+
+
+async def _client(runtime: Runtime, form: LoginForm) -> tuple[Subject, int, int]:
+    async with runtime.sessions() as session:
+        row = await client_login_row(session, form.client_id or form.username, form.jurisdiction)
+    ok, _ = await runtime.passwords.verify(form.client_secret or form.password, row.secret_hash if row else None)
+    if row is None or not ok:
+        raise Unauthenticated("来源系统代码或密钥不正确。", reason="wrong_secret")
+    return ClientSubject(row.id), row.jurisdiction_id, row.token_version
+
+
+@router.get("/me", summary="我是谁、有哪些席位")
+async def me(reader: ReaderDep) -> dict[str, Any]:
+    """The asker's name, organization and seats."""
+    asker, organizations = reader.asker, reader.masters.organizations
+    return {
+        "username": asker.username,
+        "display_name": asker.display_name,
+        "jurisdiction": asker.jurisdiction_code,
+        "organization": organizations.code_of(asker.org_id),
+        "organization_name": organizations.name(asker.org_id),
+        "seats": [
+            {
+                "role": seat.role,
+                "area": seat.area,
+                "organization": organizations.code_of(seat.org_id) if seat.org_id else None,
+            }
+            for seat in asker.seats
+        ],
+    }

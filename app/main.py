@@ -1,0 +1,98 @@
+"""The HTTP process: composition root of the API."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import text
+
+from app.acts import allowed_actions
+from app.api import (
+    actions,
+    attachments,
+    auth,
+    changes,
+    events,
+    inspections,
+    intake,
+    masters,
+    problems,
+    reports,
+    supervision,
+    work_orders,
+)
+from app.api.guards import BodyLimit, RequestMetrics
+from app.core.logging import configure_logging
+from app.core.metrics import exposition
+from app.core.settings import Settings, get_settings
+from app.runtime import Runtime, open_runtime
+
+_ROUTERS = (
+    auth, intake, events, work_orders, reports, inspections, actions, attachments, changes, supervision, masters
+)  # fmt: skip
+
+
+def create_app(
+    settings: Settings | None = None, runtime: Runtime | None = None, *, database: str = "bihuan"
+) -> FastAPI:
+    """The app over ``runtime``, or over one opened from the settings when the server starts."""
+    settings = settings or (runtime.settings if runtime else get_settings())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if runtime is not None:
+            app.state.runtime = runtime
+            yield
+            return
+        configure_logging(settings)
+        async with open_runtime(settings, database=database) as opened:
+            await _warm(opened)
+            app.state.runtime = opened
+            yield
+
+    app = FastAPI(
+        title="Bihuan 闭环",
+        version="0.1.0",
+        description="一网统管的闭环：发现、分析、处理、反馈。",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    if runtime is not None:
+        app.state.runtime = runtime
+    app.state.allowed_actions = allowed_actions
+    problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestMetrics)
+    for module in _ROUTERS:
+        app.include_router(module.router, prefix="/api/v1")
+    _add_probes(app)
+    return app
+
+
+async def _warm(runtime: Runtime) -> None:
+    """Builds the masters before the first request: fitting a classifier takes seconds."""
+    async with runtime.sessions() as session:
+        ids = (await session.execute(text("SELECT id FROM jurisdiction WHERE release_vector <> '{}'"))).scalars().all()
+        for jurisdiction_id in ids:
+            await runtime.masters.get(session, jurisdiction_id)
+
+
+def _add_probes(app: FastAPI) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> PlainTextResponse:
+        """The process answers."""
+        return PlainTextResponse("ok")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> PlainTextResponse:
+        """The process can work: its database answers and has our schema."""
+        async with app.state.runtime.sessions() as session:
+            await session.execute(text("SELECT 1 FROM jurisdiction LIMIT 1"))
+        return PlainTextResponse("ready")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        """Prometheus metrics of all processes that serve with this one."""
+        return Response(exposition(), media_type=CONTENT_TYPE_LATEST)

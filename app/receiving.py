@@ -1,0 +1,322 @@
+"""发现, from outside: messages come in, are kept, and go through the loop in one transaction; none is ever lost.
+
+One message or many take the same path: one statement keeps them, one locks the places, one finds neighbours, one
+writes everything. If deriving fails, the raw message is kept as ``held`` with its fault and a job tries again.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import loop
+from app.accounts.access import Client, client_of
+from app.accounts.tokens import AccessToken
+from app.core import jobs
+from app.core.database import transaction
+from app.core.errors import BihuanError, Conflict, Forbidden, Unauthenticated, Unavailable
+from app.core.faults import fault_point
+from app.core.timing import now
+from app.events.aggregate import Act, Actor, EventAggregate
+from app.events.store import load_reports, lock_events, write_events
+from app.intake import admission, inbox
+from app.intake.analysis import Analysis, Analyst, with_client_datum
+from app.intake.channels import CHANNELS, ClientTraits
+from app.intake.duplicates import DuplicateRule, KnownEvent, Sighting, lock_and_search
+from app.intake.inbox import Arrival, ChangedMessage, Earlier, arrive
+from app.masters import Masters
+from app.runtime import Runtime
+
+log = structlog.get_logger()
+
+Outcome = Literal["created", "joined", "held", "supplemented"]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """回执: what a source gets for its message; the same again for every retry. ``repeated``: it was there before."""
+
+    report_id: UUID
+    source_ref: str
+    outcome: Outcome
+    received_at: datetime
+    event_id: UUID | None = None
+    event_no: str | None = None
+    repeated: bool = False
+
+    def as_body(self) -> dict[str, Any]:
+        """The receipt as the API answers it."""
+        return {
+            "report_id": str(self.report_id),
+            "source_ref": self.source_ref,
+            "outcome": self.outcome,
+            "event_id": str(self.event_id) if self.event_id else None,
+            "event_no": self.event_no,
+            "received_at": self.received_at.isoformat(),
+            "repeated": self.repeated,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """An arrival with what was found out about it."""
+
+    arrival: Arrival
+    analysis: Analysis
+    item_id: int | None
+    sighting: Sighting | None
+
+
+def read_message(channel: str, body: Mapping[str, Any], raw: bytes, runtime: Runtime) -> Arrival:
+    """Reads a channel's own message. Raises ``MalformedMessage`` with every fault at once."""
+    return arrive(raw, body, CHANNELS[channel].parse(body, ClientTraits()), runtime.keyring)
+
+
+async def take_in(
+    runtime: Runtime, token: AccessToken, channel: str, arrivals: Sequence[Arrival]
+) -> list[Receipt | BihuanError]:
+    """Takes messages of one client in, one transaction for all, and answers each in order.
+
+    Raises ``Unauthenticated`` or ``Forbidden`` for the client, and errors of the database: then nothing was kept and
+    the client may send again. A message whose deriving fails is held and answered with a receipt all the same.
+    """
+    try:
+        async with transaction(runtime.sessions) as session:
+            client = await client_of(session, token)
+            if client.channel != channel:
+                raise Forbidden(f"该来源系统登记的渠道是 {client.channel}，不能用 {channel} 渠道上报。")
+            receipts = await _receive(session, runtime, client, arrivals)
+            fault_point("intake.before_commit")
+        fault_point("intake.after_commit")
+        return receipts
+    except (Unauthenticated, Forbidden, Unavailable, OSError, TimeoutError):
+        raise
+    except DBAPIError as fault:
+        if fault.connection_invalidated or not _data_fault(fault):
+            raise
+        reason = f"{type(fault.orig).__name__}"
+    except Exception as fault:
+        log.exception("intake.derive_failed", client_id=token.subject.id, count=len(arrivals))
+        reason = f"{type(fault).__name__}: {str(fault)[:200]}"
+    if len(arrivals) > 1:
+        one_by_one = [await take_in(runtime, token, channel, [arrival]) for arrival in arrivals]
+        return [receipts[0] for receipts in one_by_one]
+    return [await _hold(runtime, token, arrivals[0], reason)]
+
+
+def _data_fault(fault: DBAPIError) -> bool:
+    """True when the statement itself was refused (bad data, a constraint), not the connection or the server's state."""
+    code = str(getattr(fault.orig, "sqlstate", "") or "")
+    return code[:2] in ("22", "23", "42")
+
+
+async def _hold(runtime: Runtime, token: AccessToken, arrival: Arrival, fault: str) -> Receipt | BihuanError:
+    async with transaction(runtime.sessions) as session:
+        client = await client_of(session, token)
+        at = now()
+        if await inbox.keep(session, client.id, [arrival], at, fault=fault):
+            await jobs.enqueue(session, "retry_held", str(arrival.id), {"message_id": str(arrival.id)}, at)
+            return Receipt(arrival.id, arrival.report.source_ref, "held", at)
+        known = await inbox.earlier(session, client.id, [arrival])
+        return _repeated(arrival, known.get(arrival.report.source_ref, ()))
+
+
+async def retry_held(runtime: Runtime, message_id: UUID) -> None:
+    """Derives a held message again; the job's own retries follow when it fails again."""
+    async with transaction(runtime.sessions) as session:
+        row = (
+            await session.execute(
+                text(
+                    """
+                    SELECT i.client_id, i.revision, c.channel, c.crs, c.jurisdiction_id, c.code, k.wrapped, i.digest
+                    FROM inbox i JOIN machine_client c ON c.id = i.client_id JOIN report_key k ON k.report_id = i.id
+                    WHERE i.id = :id AND i.state = 'held' FOR UPDATE OF i
+                    """
+                ),
+                {"id": message_id},
+            )
+        ).one_or_none()
+        raw = await inbox.open_raw(session, message_id, runtime.keyring) if row else None
+        if row is None or raw is None:
+            return
+        report = CHANNELS[row.channel].parse(orjson.loads(raw), ClientTraits())
+        key = runtime.keyring.unwrap(row.wrapped)
+        arrival = Arrival(message_id, raw, report, row.digest, key, row.wrapped)
+        masters = await runtime.masters.get(session, row.jurisdiction_id)
+        client = Client(row.client_id, row.code, row.jurisdiction_id, row.channel, row.crs, {}, None)
+        await _derive_and_write(session, runtime, client, masters, [arrival], now())
+        await session.execute(
+            text("UPDATE inbox SET state = 'accepted', fault = NULL WHERE id = :id"), {"id": message_id}
+        )
+
+
+async def _receive(
+    session: AsyncSession, runtime: Runtime, client: Client, arrivals: Sequence[Arrival]
+) -> list[Receipt | BihuanError]:
+    at = now()
+    new = await inbox.keep(session, client.id, arrivals, at)
+    fault_point("intake.after_inbox")
+    fresh = [arrival for arrival in arrivals if arrival.id in new]
+    receipts: dict[UUID, Receipt | BihuanError] = {}
+    if fresh:
+        masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
+        for receipt in await _derive_and_write(session, runtime, client, masters, fresh, at):
+            receipts[receipt.report_id] = receipt
+    if len(fresh) < len(arrivals):
+        again = [arrival for arrival in arrivals if arrival.id not in new]
+        known = await inbox.earlier(session, client.id, again)
+        for arrival in again:
+            receipts[arrival.id] = await _again(
+                session, runtime, client, arrival, known.get(arrival.report.source_ref, ()), at
+            )
+    return [receipts[arrival.id] for arrival in arrivals]
+
+
+async def _derive_and_write(
+    session: AsyncSession,
+    runtime: Runtime,
+    client: Client,
+    masters: Masters,
+    arrivals: Sequence[Arrival],
+    at: datetime,
+) -> list[Receipt]:
+    for arrival in arrivals:
+        arrival.report = with_client_datum(arrival.report, client.crs)
+    derived = await _analyse(masters, arrivals, at)
+    rule = DuplicateRule(masters.policies.duplicate_radius_m, masters.policies.duplicate_window)
+    known = await lock_and_search(session, [one.sighting for one in derived if one.sighting], rule)
+    nearest = (rule.nearest(one.sighting, known) for one in derived if one.sighting)
+    wanted = {event_id for event_id in nearest if event_id is not None}
+    open_events = {
+        event_id: aggregate
+        for event_id, aggregate in (await lock_events(session, wanted) if wanted else {}).items()
+        if aggregate.event.ended_at is None
+    }
+    known = [event for event in known if event.event_id in open_events]
+    numbers = iter(await runtime.numbers.take(len(derived), at))
+    act = Act(Actor("client", str(client.id)), at, at)
+    receipts: list[Receipt] = []
+    for one in derived:
+        target = rule.nearest(one.sighting, known) if one.sighting else None
+        if target is not None:
+            aggregate, outcome = open_events[target], "joined"
+            turn = loop.Turn(masters, aggregate, act)
+            loop.join(turn, one.arrival, one.analysis, client, runtime.keyring, cause="same_place")
+        else:
+            aggregate, outcome = _begin(runtime, masters, client, one, next(numbers), act), "created"
+            open_events[aggregate.event.id] = aggregate
+            if one.sighting and aggregate.event.ended_at is None:
+                known.append(KnownEvent(aggregate.event.id, one.sighting))
+        receipts.append(
+            Receipt(
+                one.arrival.id,
+                one.arrival.report.source_ref,
+                "joined" if outcome == "joined" else "created",
+                at,
+                aggregate.event.id,
+                aggregate.event.event_no,
+            )
+        )
+    await write_events(session, runtime.keyring, [a for a in open_events.values() if a.timeline])
+    return receipts
+
+
+def _begin(
+    runtime: Runtime, masters: Masters, client: Client, one: _Derived, event_no: str, act: Act
+) -> EventAggregate:
+    aggregate = admission.new_event(
+        client.jurisdiction_id, event_no, one.arrival, one.analysis, one.item_id, dict(masters.vector), act.at
+    )
+    loop.begin(loop.Turn(masters, aggregate, act), one.arrival, one.analysis, client, runtime.keyring)
+    return aggregate
+
+
+async def _analyse(masters: Masters, arrivals: Sequence[Arrival], at: datetime) -> list[_Derived]:
+    analyst = Analyst(masters.items, masters.classifier, masters.places, masters.organizations)
+    reports = [arrival.report for arrival in arrivals]
+    # One text takes less than a thread switch is worth; a batch would hold up every other request.
+    analyses = analyst.analyse(reports) if len(reports) == 1 else await asyncio.to_thread(analyst.analyse, reports)
+    derived = []
+    for arrival, analysis in zip(arrivals, analyses, strict=True):
+        item_id = masters.item_ids[analysis.item.key] if analysis.item else None
+        found = admission.sighting(item_id, analysis, arrival.report, at)
+        derived.append(_Derived(arrival, analysis, item_id, found))
+    return derived
+
+
+async def _again(
+    session: AsyncSession,
+    runtime: Runtime,
+    client: Client,
+    arrival: Arrival,
+    known: Sequence[Earlier],
+    at: datetime,
+) -> Receipt | BihuanError:
+    """A message whose ref and revision are known: a retry, a supplement, or a contradiction that is kept."""
+    receipt = _repeated(arrival, known)
+    if isinstance(receipt, Receipt):
+        return receipt
+    first = known[0]
+    if CHANNELS[client.channel].supplements and arrival.report.supplement and first.event_id is not None:
+        revision = max(message.revision for message in known) + 1
+        await _keep_supplement(session, client, arrival, revision, at)
+        act = Act(Actor("client", str(client.id)), at, at)
+        await _supplement(session, runtime, client, first, arrival.report.supplement, act)
+        return Receipt(first.id, first.source_ref, "supplemented", at, first.event_id, first.event_no)
+    wrapped = await session.scalar(text("SELECT wrapped FROM report_key WHERE report_id = :id"), {"id": first.id})
+    if wrapped is not None:
+        await inbox.keep_refused(session, arrival, first, wrapped, runtime.keyring, at)
+    return receipt
+
+
+def _repeated(arrival: Arrival, known: Sequence[Earlier]) -> Receipt | BihuanError:
+    first = known[0] if known else None
+    if first is None:
+        return Conflict("该消息正在处理，请稍后重发。", source_ref=arrival.report.source_ref)
+    if any(message.digest == arrival.digest for message in known):
+        outcome: Outcome = "held" if first.event_id is None else "created" if first.cause == "first" else "joined"
+        return Receipt(
+            first.id,
+            first.source_ref,
+            outcome,
+            first.received_at,
+            first.event_id,
+            first.event_no,
+            repeated=True,
+        )
+    return ChangedMessage(
+        "同一编号的诉求已收到且内容不同：本渠道不接受覆盖。补充内容请用补充接口，或换新的编号、修订号。",
+        source_ref=first.source_ref,
+        report_id=str(first.id),
+    )
+
+
+async def _keep_supplement(
+    session: AsyncSession, client: Client, arrival: Arrival, revision: int, at: datetime
+) -> None:
+    arrival.report = replace(arrival.report, revision=revision)
+    await inbox.keep(session, client.id, [arrival], at)
+    await session.execute(text("UPDATE inbox SET state = 'supplement' WHERE id = :id"), {"id": arrival.id})
+
+
+async def _supplement(
+    session: AsyncSession, runtime: Runtime, client: Client, first: Earlier, words: str, act: Act
+) -> None:
+    if first.event_id is None:
+        return
+    aggregates = await lock_events(session, [first.event_id])
+    aggregate = aggregates[first.event_id]
+    await load_reports(session, aggregate, only=first.id)
+    masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
+    turn = loop.Turn(masters, aggregate, act)
+    for report in aggregate.reports:
+        loop.supplement(turn, report, words)
+    await write_events(session, runtime.keyring, [aggregate])
