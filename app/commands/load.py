@@ -58,7 +58,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except BihuanError as error:
         _err.print(Text(error.detail, style="bold red"))
         for fault in error.extra.get("faults", ()):
-            _err.print(Text(f"  {fault['path']}：{fault['message']}" if fault["path"] else f"  {fault['message']}"))
+            place = f"{fault['path']}：" if fault["path"] else ""
+            # One line a fault, however narrow the terminal: people search and count them.
+            _err.print(Text(f"  {place}{fault['message']}"), soft_wrap=True)
     except (PostgresUnavailable, SettingsError, OSError) as error:
         _err.print(Text(str(error), style="bold red"))
     raise typer.Exit(1)

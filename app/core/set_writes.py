@@ -24,6 +24,8 @@ RowT = TypeVar("RowT", bound=Base)
 def _jsonable(value: Any) -> Any:
     if isinstance(value, bytes):
         return "\\x" + value.hex()
+    if isinstance(value, UUID):
+        return str(value)  # asyncpg has a UUID class of its own, which orjson does not know
     if isinstance(value, (set, frozenset, tuple)):
         return list(value)
     raise TypeError(f"cannot be written: {type(value)}")

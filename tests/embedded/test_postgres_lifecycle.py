@@ -183,9 +183,11 @@ def test_a_process_number_used_again_does_not_block_the_start_in_a_long_folder(
     held.close()
     assert postgres.stop(data_dir)
     pid_file = Folders.of(data_dir).cluster / "postmaster.pid"
+    programs = held.bin_dir.stat().st_ino
     pid_file.write_text(f"{os.getppid()}\n{pid_file.parent}\n0\n5432\n/nowhere\n\n\nready   \n")
     with postgres.lease(data_dir, fsync=False) as again:
         assert again.url()
+        assert again.bin_dir.stat().st_ino == programs, "a complete copy is not made again"
     assert postgres.stop(data_dir)
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.core.postgres.errors import no_binaries
@@ -77,44 +78,38 @@ def _site_packages() -> Path:
     return site
 
 
-def _parts(site: Path) -> list[Path]:
+def _files(site: Path) -> Iterator[Path]:
+    """What the server and its client programs need, relative to ``site``; not what compiling against it needs."""
     parts = [Path(_PACKAGE, "pginstall", part) for part in _PARTS]
-    if (site / _LIBRARIES).is_dir():  # wheels for macOS carry their libraries elsewhere
-        parts.append(Path(_LIBRARIES))
-    return parts
+    # Wheels for macOS carry their libraries elsewhere.
+    for part in [*parts, Path(_LIBRARIES)]:
+        for folder, below, names in os.walk(site / part):
+            if "pkgconfig" in below:
+                below.remove("pkgconfig")
+            for name in names:
+                if not name.endswith(".a"):
+                    yield Path(folder, name).relative_to(site)
 
 
 def _is_complete(site: Path, copy: Path) -> bool:
     """Every file there with its size: after a power cut a finished rename can hold empty files."""
-    if not copy.is_dir():
+    try:
+        return all((copy / name).stat().st_size == (site / name).stat().st_size for name in _files(site))
+    except FileNotFoundError:
         return False
-    for part in _parts(site):
-        for folder, _, names in os.walk(site / part):
-            for name in names:
-                source = Path(folder, name)
-                if source.suffix == ".a":
-                    continue
-                target = copy / source.relative_to(site)
-                try:
-                    if target.stat().st_size != source.stat().st_size:
-                        return False
-                except FileNotFoundError:
-                    return False
-    return True
 
 
 def _copy(site: Path, copy: Path) -> None:
     fresh = copy.with_name(f".new-{uuid.uuid4().hex}")
-    copy.parent.mkdir(mode=0o755, exist_ok=True)
-    copy.parent.chmod(0o755)
+    copy.parent.mkdir(exist_ok=True)
     try:
-        for part in _parts(site):
-            shutil.copytree(site / part, fresh / part, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
-        for folder, _, names in os.walk(fresh):
-            os.chmod(folder, 0o755)  # noqa: S103 - public programs, which another user must run
-            for name in names:
-                path = Path(folder, name)
-                path.chmod(0o755 if path.parent.name == "bin" else 0o644)
+        for name in _files(site):
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(site / name, target)
+            target.chmod(0o755 if target.parent.name == "bin" else 0o644)
+        for folder in (copy.parent, *(Path(found) for found, _, _ in os.walk(fresh))):
+            folder.chmod(0o755)  # whatever our umask is: another user runs these programs
         if copy.exists():
             copy.rename(fresh.with_name(f".old-{uuid.uuid4().hex}"))
         try:

@@ -21,6 +21,7 @@ from app.core.postgres.locks import FileLock, is_held
 from app.core.postgres.processes import command_of, is_postmaster, noted_pid
 
 _POLL_SECONDS = 0.03
+_SILENT_SUPERVISORS = 5
 _DATABASE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SUPERVISOR_LOG_BYTES = 1024 * 1024
 _SUPERVISOR = "app.core.postgres.supervisor"
@@ -206,11 +207,19 @@ class _Start:
 
 def _bring_up(folders: Folders, fsync: bool, deadline: float, timeout_seconds: float) -> tuple[Path, Path]:
     bin_dir: Path | None = None
+    silent = 0
     while time.monotonic() < deadline:
         if not is_held(folders.supervisor_lock):
             said = _spawn_supervisor(folders, fsync=fsync).wait(deadline)
             if said is not None and said[0] == "failed":
                 raise PostgresUnavailable(said[1])
+            silent += said is None
+            if silent == _SILENT_SUPERVISORS and time.monotonic() < deadline:
+                raise errors.refused_to_start(
+                    folders.data_dir,
+                    log=folders.supervisor_log,
+                    last_words=server.last_words(folders.supervisor_log),
+                )
         elif (folders.cluster / "PG_VERSION").is_file():
             bin_dir = bin_dir or binaries.bin_folder(folders)
             socket_dir = server.answers(folders, bin_dir)

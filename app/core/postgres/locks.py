@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 _RETRY_SECONDS = 0.02
+_CONTENT_BYTES = 24
 
 
 class FileLock:
@@ -63,12 +64,12 @@ class FileLock:
         return os.path.samestat(named, os.fstat(self.fd))
 
     def write(self, text: str) -> None:
-        """Replace the file's content, which is for people and for ``read``; the lock is independent of it."""
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, text.encode(), 0)
+        """Replace the file's short content, which is for people and for ``read``; the lock is independent of it."""
+        # Padded rather than truncated: on a full disk the block that is given back is lost.
+        os.pwrite(self.fd, text.ljust(_CONTENT_BYTES).encode(), 0)
 
     def read(self) -> str:
-        return os.pread(self.fd, 4096, 0).decode(errors="replace")
+        return os.pread(self.fd, _CONTENT_BYTES, 0).decode(errors="replace").strip()
 
     def close(self) -> None:
         if self._fd is not None:

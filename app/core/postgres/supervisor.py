@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.core.postgres.errors import PostgresUnavailable, from_os_error
+from app.core.postgres.errors import PostgresUnavailable, os_errors_explained
 from app.core.postgres.folders import Folders
 from app.core.postgres.locks import FileLock
 from app.core.postgres.server import Server, StopRequested
@@ -44,10 +44,8 @@ class Supervisor:
 
     def start(self, *, fsync_if_new: bool) -> None:
         """Bring the server up. Raises ``PostgresUnavailable``, or ``StopRequested`` if told to end."""
-        try:
+        with os_errors_explained(self._folders.data_dir, self._folders.identity()):
             self._server.bring_up(fsync_if_new=fsync_if_new)
-        except OSError as error:
-            raise from_os_error(error, self._folders.data_dir, self._folders.identity()) from error
 
     def stop(self) -> None:
         self._server.stop()
@@ -117,12 +115,13 @@ def main(arguments: list[str] | None = None) -> int:
     if not lock.wait_lock(time.monotonic() + _LOCK_WAIT_SECONDS):
         _report(chosen.report_fd, "busy")
         return 0
-    lock.write(str(os.getpid()))
     supervisor = Supervisor(folders)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.request_stop())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
+        with os_errors_explained(folders.data_dir, folders.identity()):
+            lock.write(str(os.getpid()))
         supervisor.start(fsync_if_new=chosen.fsync == "on")
     except PostgresUnavailable as error:
         _log.error("%s", error)

@@ -1,0 +1,317 @@
+"""What happens without a request: clocks that fall due, messages that go out, work that is tried again.
+
+Each step is safe to repeat, to kill and to run in several processes: it looks again under the event's lock and
+commits what it did together with the mark that it is done. ``app.worker`` calls the three of them for ever.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from random import SystemRandom
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import httpx
+import structlog
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import loop
+from app.accounts.endpoints import active_endpoints
+from app.clocks.sweep import DueEvent, due_clocks, lock_if_free, still_due
+from app.core import deliveries, jobs
+from app.core.crypto import Keyring, UnsealError, open_sealed
+from app.core.database import Json, transaction
+from app.core.deliveries import Key, Leased, Outcome
+from app.core.metrics import BACKLOG, CLOCK_LAG, CLOCKS_FIRED
+from app.core.receivers import HttpReceiver, NullReceiver, Receiver
+from app.core.timing import now
+from app.events.aggregate import SYSTEM, Act, Actor, EventAggregate
+from app.events.report_tables import Report, ReportKey
+from app.events.store import DELIVERY_AAD, load_events, load_reports, lock_events, write_events
+from app.feedback import debts
+from app.receiving import retry_held
+from app.runtime import Runtime
+
+SWEEP_LIMIT: Final = 200
+SWEEP_CONCURRENCY: Final = 3
+SEND_CONCURRENCY: Final = 8
+#: an event whose clocks could not be acted on is left alone for so long, so that it holds up no other
+LEFT_ALONE: Final = timedelta(minutes=1)
+
+log = structlog.get_logger()
+_shuffle = SystemRandom().shuffle
+
+
+class FamilyMoved(Exception):
+    """A report changed its event between looking and locking: the step is simply done again."""
+
+
+# ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def handlers(runtime: Runtime) -> Mapping[str, jobs.Handler]:
+    """What the kinds of jobs do."""
+
+    async def _retry_held(_: AsyncSession, args: Json) -> None:
+        # in its own transaction; a message that is not held any more is left as it is
+        await retry_held(runtime, UUID(args["message_id"]))
+
+    return {"retry_held": _retry_held}
+
+
+async def run_jobs(runtime: Runtime) -> int:
+    """Runs the jobs that are due; returns how many."""
+    return await jobs.run_due(runtime.sessions, handlers(runtime))
+
+
+# ── clocks ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Sweeper:
+    """Acts on clocks that fell due. Remembers for a while which events failed, and is otherwise without state."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._failed: dict[UUID, float] = {}
+
+    async def sweep(self, limit: int = SWEEP_LIMIT) -> int:
+        """Acts on up to ``limit`` due clocks, each event in a transaction of its own; returns how many it fired."""
+        clock = asyncio.get_running_loop().time
+        self._failed = {event_id: until for event_id, until in self._failed.items() if until > clock()}
+        async with transaction(self._runtime.sessions) as session:
+            due = await due_clocks(session, now(), limit, without=self._failed)
+        # Several workers find the same list; in the same order each would meet the other at every event.
+        _shuffle(due)
+        gate = asyncio.Semaphore(SWEEP_CONCURRENCY)
+        fired = 0
+
+        async def act(event: DueEvent) -> None:
+            nonlocal fired
+            async with gate:
+                try:
+                    fired += await _fire(self._runtime, event)
+                except Exception:
+                    self._failed[event.event_id] = clock() + LEFT_ALONE.total_seconds()
+                    log.exception("sweep.event_failed", event_id=event.event_id)
+
+        async with asyncio.TaskGroup() as group:
+            for event in due:
+                group.create_task(act(event))
+        return fired
+
+
+async def sweep(runtime: Runtime) -> int:
+    """One sweep over the due clocks; returns how many were fired."""
+    return await Sweeper(runtime).sweep()
+
+
+async def _fire(runtime: Runtime, due: DueEvent) -> int:
+    fired: list[tuple[str, float]] = []
+    async with transaction(runtime.sessions) as session:
+        if not await lock_if_free(session, due.event_id):
+            return 0
+        masters = await runtime.masters.get(session, due.jurisdiction_id)
+        aggregate = (await load_events(session, [due.event_id]))[due.event_id]
+        at = now()
+        for clock in still_due(aggregate, at):
+            # acting on one may have ended another
+            if clock.state == "running":
+                # However late the sweep comes, the limit passed when it fell due.
+                loop.clock_due(loop.Turn(masters, aggregate, Act(SYSTEM, at, clock.due_at)), clock)
+                fired.append((clock.kind, (at - clock.due_at).total_seconds()))
+        if fired:
+            await write_events(session, runtime.keyring, [aggregate])
+    for kind, lag in fired:
+        CLOCKS_FIRED.labels(kind).inc()
+        CLOCK_LAG.observe(lag)
+    return len(fired)
+
+
+# ── deliveries ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def deliver(runtime: Runtime, http: httpx.AsyncClient, *, stop: asyncio.Event | None = None) -> int:
+    """One round of deliveries; returns how many were taken."""
+    return await deliveries.deliver_due(
+        runtime.sessions,
+        open_bodies=partial(open_bodies, keyring=runtime.keyring),
+        find_receivers=partial(_find_receivers, keyring=runtime.keyring, http=http),
+        on_delivered=partial(on_delivered, runtime=runtime),
+        concurrency=SEND_CONCURRENCY,
+        stop=stop,
+    )
+
+
+async def open_bodies(
+    session: AsyncSession, leased: Sequence[Leased], *, keyring: Keyring
+) -> dict[Key, bytes | None]:
+    """The bodies of deliveries; None for a person who was erased, missing when sealed under keys we do not have."""
+    report_ids = {delivery.report_id for delivery in leased if delivery.report_id is not None}
+    found = await session.execute(
+        select(ReportKey.report_id, ReportKey.wrapped).where(ReportKey.report_id.in_(report_ids))
+    )
+    wrapped = {report_id: key for report_id, key in found}
+    bodies: dict[Key, bytes | None] = {}
+    for delivery in leased:
+        try:
+            if delivery.report_id is None:
+                bodies[delivery.key] = keyring.open_alone(delivery.sealed, DELIVERY_AAD)
+            elif delivery.report_id not in wrapped:
+                bodies[delivery.key] = None
+            else:
+                key = keyring.unwrap(wrapped[delivery.report_id])
+                aad = DELIVERY_AAD + delivery.report_id.bytes
+                bodies[delivery.key] = open_sealed(key, delivery.sealed, aad)
+        except UnsealError as fault:
+            log.error("delivery.not_opened", lane_id=delivery.lane_id, n=delivery.n, fault=str(fault))
+    return bodies
+
+
+async def _find_receivers(
+    session: AsyncSession, destination_ids: Collection[int], *, keyring: Keyring, http: httpx.AsyncClient
+) -> dict[int, Receiver]:
+    endpoints = await active_endpoints(session, keyring, destination_ids)
+    return {
+        client_id: HttpReceiver(http, endpoint.url, endpoint.secret) if endpoint.url else NullReceiver()
+        for client_id, endpoint in endpoints.items()
+    }
+
+
+async def on_delivered(session: AsyncSession, outcomes: Sequence[Outcome], *, runtime: Runtime) -> None:
+    """What follows when results have reached their sources, or never will: debts end, and ends become final.
+
+    Runs in the transaction that records the outcomes. Raises FamilyMoved when a report has just changed its event.
+    """
+    results = [o for o in outcomes if o.leased.kind == "result" and o.leased.report_id is not None]
+    if not results:
+        return
+    at = now()
+    await _pay_results(session, runtime, results, Act(SYSTEM, at, at))
+
+
+async def skip_delivery(
+    session: AsyncSession, runtime: Runtime, lane_id: UUID, n: int, actor: Actor, reason: str
+) -> None:
+    """A person gives a delivery up: its lane goes on, and a result that was owed is written off with their name.
+
+    Raises NotFound and Conflict as ``deliveries.skip`` does.
+    """
+    outcome = await deliveries.skip(session, lane_id, n, reason)
+    at = now()
+    if outcome.leased.kind == "result" and outcome.leased.report_id is not None:
+        await _pay_results(session, runtime, [outcome], Act(actor, at, at))
+
+
+# The root is the event that answers for the report: its own, or the one that it was merged into, however often.
+_FAMILIES = text(
+    """
+    WITH RECURSIVE up(report_id, id, merged_into) AS (
+      SELECT l.report_id, e.id, e.merged_into FROM event_report l JOIN event e ON e.id = l.event_id
+      WHERE l.report_id = ANY(:report_ids) AND l.left_at IS NULL
+      UNION
+      SELECT up.report_id, e.id, e.merged_into FROM up JOIN event e ON e.id = up.merged_into
+    ), root AS (
+      SELECT report_id, id FROM up WHERE merged_into IS NULL
+    ), family(root_id, id) AS (
+      SELECT DISTINCT id, id FROM root
+      UNION
+      SELECT f.root_id, e.id FROM family f JOIN event e ON e.merged_into = f.id
+    )
+    SELECT r.report_id, r.id AS root_id,
+      (SELECT array_agg(f.id) FROM family f WHERE f.root_id = r.id AND f.id <> r.id) AS merged_ids
+    FROM root r
+    """
+)
+
+
+async def _pay_results(session: AsyncSession, runtime: Runtime, results: Sequence[Outcome], act: Act) -> None:
+    """Ends the result debts of these outcomes; an event whose last debt it was becomes final, with those merged in it."""
+    found = await session.execute(_FAMILIES, {"report_ids": [o.leased.report_id for o in results]})
+    root_of: dict[UUID, UUID] = {}
+    merged: dict[UUID, list[UUID]] = {}
+    for row in found:
+        root_of[row.report_id] = row.root_id
+        merged[row.root_id] = row.merged_ids or []
+    locked = await lock_events(session, {*merged, *(id_ for ids in merged.values() for id_ in ids)})
+    for root_id, merged_ids in merged.items():
+        mine = [o for o in results if o.leased.report_id and root_of.get(o.leased.report_id) == root_id]
+        await _pay_one(session, runtime, locked[root_id], [locked[id_] for id_ in merged_ids], mine, act)
+    await write_events(session, runtime.keyring, [a for a in locked.values() if a.timeline or list(a.changes())])
+
+
+async def _pay_one(
+    session: AsyncSession,
+    runtime: Runtime,
+    root: EventAggregate,
+    merged: Sequence[EventAggregate],
+    results: Sequence[Outcome],
+    act: Act,
+) -> None:
+    await load_reports(session, root)
+    reports = {report.id: report for report in root.reports}
+    if root.event.merged_into is not None or any(o.leased.report_id not in reports for o in results):
+        raise FamilyMoved
+    turn = loop.Turn(await runtime.masters.get(session, root.event.jurisdiction_id), root, act)
+    final_before = root.event.settled_at is not None
+    for outcome in results:
+        report = reports[outcome.leased.report_id] if outcome.leased.report_id else None
+        if report is None or not _tells_present_end(root, report, outcome):
+            continue
+        if outcome.state == "delivered":
+            loop.delivered(turn, report, "result")
+        else:
+            why: Literal["erased", "delivery_skipped"] = "erased" if outcome.fault == "erased" else "delivery_skipped"
+            root.record(act, "result_written_off", report=report, data={"why": why}, note=_note(why, outcome))
+            debts.waive(root, report, "result", why)
+            debts.settle(root, act)
+    if root.event.settled_at is not None and not final_before:
+        for aggregate in merged:
+            if aggregate.event.settled_at is None:
+                aggregate.change(aggregate.event, settled_at=act.at)
+                aggregate.record(act, "settled", data={"with": str(root.event.id)}, note="")
+
+
+def _note(why: str, outcome: Outcome) -> str:
+    return outcome.fault or "" if why == "delivery_skipped" else ""
+
+
+def _tells_present_end(root: EventAggregate, report: Report, outcome: Outcome) -> bool:
+    """False for the result of an end that was taken back meanwhile: the source is still owed the one to come."""
+    if report.state == "withdrawn":
+        return True
+    ended_at = root.event.ended_at
+    return ended_at is not None and outcome.leased.created_at >= ended_at
+
+
+# ── what waits ───────────────────────────────────────────────────────────────────────────────────────────────
+
+_BACKLOG = text(
+    """
+    SELECT
+      (SELECT count(*) FROM job WHERE state IN ('waiting', 'leased') AND run_at <= :at) AS jobs_due,
+      (SELECT count(*) FROM job WHERE state = 'dead') AS jobs_dead,
+      (SELECT count(*) FROM delivery WHERE state IN ('waiting', 'leased') AND next_at <= :at) AS deliveries_due,
+      (SELECT count(*) FROM delivery WHERE state IN ('waiting', 'leased')) AS deliveries_open,
+      (SELECT count(*) FROM delivery WHERE state = 'dead') AS deliveries_dead,
+      (SELECT count(*) FROM clock WHERE state = 'running' AND fired_at IS NULL AND due_at <= :at) AS clocks_due,
+      (SELECT count(*) FROM inbox WHERE state = 'held') AS messages_held
+    """
+)
+
+
+async def measure_backlog(runtime: Runtime) -> Mapping[str, int]:
+    """Counts what waits, sets the gauges, and answers the counts."""
+    async with runtime.read_sessions() as session:
+        row: Mapping[str, Any] = (await session.execute(_BACKLOG, {"at": now()})).mappings().one()
+    counts = {what: int(count) for what, count in row.items()}
+    for what, count in counts.items():
+        BACKLOG.labels(what).set(count)
+    return counts
+
+
+async def forget(runtime: Runtime) -> None:
+    """Deletes what nobody asks for any more."""
+    async with transaction(runtime.sessions) as session:
+        await jobs.forget_done(session)

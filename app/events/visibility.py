@@ -1,0 +1,227 @@
+"""Who may see what. "Not yours" and "does not exist" read the same: both are 404 (DESIGN.md §6).
+
+One ``Sight`` per request says it twice: in Python for an event that is loaded, and as an SQL condition for lists.
+An accused unit 被举报单位 sees nothing of its accusation, in no list, not even as a former participant.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from app.accounts.access import UNIT_ROLES, Asker
+from app.accounts.organizations import Organizations
+from app.core.errors import NotFound
+from app.events.aggregate import EventAggregate
+from app.events.tables import WorkOrder
+
+#: from where somebody looks at an event: the centre, a unit with a part in it, or a collector who inspects it
+Stand = Literal["centre", "unit", "collector"]
+
+
+class Placed(Protocol):
+    """Anything that carries the place and the accused units of an event: its row, or a row of a list."""
+
+    district_code: Any
+    street_code: Any
+    community_code: Any
+    accused_org_ids: Any
+
+
+class Told(Protocol):
+    """What of a report decides how much of it is shown."""
+
+    demand_type: Any
+    confidential: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """Division codes by level; ``whole`` stands for everything in the jurisdiction."""
+
+    whole: bool = False
+    districts: tuple[str, ...] = ()
+    streets: tuple[str, ...] = ()
+    communities: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, codes: Iterable[str], jurisdiction_code: str) -> "Areas":
+        """Sorts codes by their length: 6 district, 9 street, 12 community (DOMAIN.md §2.3)."""
+        codes = sorted(set(codes))
+        if jurisdiction_code in codes:
+            return cls(whole=True)
+        return cls(False, *(tuple(code for code in codes if len(code) == length) for length in (6, 9, 12)))
+
+    def __bool__(self) -> bool:
+        return self.whole or bool(self.districts or self.streets or self.communities)
+
+    def holds(self, event: Placed) -> bool:
+        """Whether the event lies in one of them."""
+        return (
+            self.whole
+            or event.district_code in self.districts
+            or event.street_code in self.streets
+            or event.community_code in self.communities
+        )
+
+    def condition(self, e: str, name: str) -> tuple[str, dict[str, Any]]:
+        """The same as SQL over the table alias ``e``; parameters begin with ``name``."""
+        if self.whole:
+            return "true", {}
+        parts: list[str] = []
+        values: dict[str, Any] = {}
+        levels = (("district", self.districts), ("street", self.streets), ("community", self.communities))
+        for level, codes in levels:
+            if codes:
+                parts.append(f"{e}.{level}_code = ANY(CAST(:{name}_{level} AS text[]))")
+                values[f"{name}_{level}"] = list(codes)
+        return (f"({' OR '.join(parts)})" if parts else "false"), values
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one asker sees of events. Administrators see no case at all."""
+
+    jurisdiction_id: int
+    #: by centre seats
+    areas: Areas
+    #: by unit seats: each unit with everything under it
+    units: frozenset[int]
+    #: by collector seats: events with an open inspection there
+    inspected: Areas
+    #: when one of these is accused, the asker sees nothing of the event
+    own: frozenset[int]
+
+    @classmethod
+    def of(cls, asker: Asker, organizations: Organizations) -> "Sight":
+        """The sight that the asker's seats give them under these organizations."""
+        units = asker.units(organizations)
+        if any(seat.role in UNIT_ROLES and seat.area for seat in asker.seats):
+            # A grid worker's seat names the area they walk; what they handle is what their own team was given.
+            units |= organizations.under(asker.org_id)
+        inspected = Areas.of(asker.areas(("collector",)), asker.jurisdiction_code)
+        own: frozenset[int] = frozenset()
+        if units or inspected:
+            # Who sits only in the centre is not barred: an accusation of the centre must stay visible to somebody.
+            members = units | {asker.org_id}
+            own = members | {above for unit in members for above in organizations.above(unit)}
+        return cls(
+            jurisdiction_id=asker.jurisdiction_id,
+            areas=Areas.of(asker.areas(), asker.jurisdiction_code),
+            units=units,
+            inspected=inspected,
+            own=own,
+        )
+
+    @property
+    def nothing(self) -> bool:
+        """True for those who see no case at all."""
+        return not (self.areas or self.units or self.inspected)
+
+    def barred(self, event: Placed) -> bool:
+        """Whether the event accuses the asker's unit or one above it."""
+        return bool(self.own and not self.own.isdisjoint(event.accused_org_ids or ()))
+
+    def stand(self, aggregate: EventAggregate) -> Stand | None:
+        """From where the asker looks at a loaded event; None: not theirs."""
+        event = aggregate.event
+        if event.jurisdiction_id != self.jurisdiction_id or self.barred(event):
+            return None
+        if self.areas.holds(event):
+            return "centre"
+        if any(p.until is None and p.org_id in self.units for p in aggregate.participants):
+            return "unit"
+        if self.inspected.holds(event) and any(i.ended_at is None for i in aggregate.inspections):
+            return "collector"
+        return None
+
+    def sees(self, aggregate: EventAggregate) -> bool:
+        """Whether a loaded event is the asker's to see."""
+        return self.stand(aggregate) is not None
+
+    def sees_order(self, aggregate: EventAggregate, order: WorkOrder) -> bool:
+        """A unit goes on seeing an order of its own that was returned or transferred; not the rest of the event."""
+        if self.sees(aggregate):
+            return True
+        event = aggregate.event
+        mine = event.jurisdiction_id == self.jurisdiction_id and order.unit_id in self.units
+        return mine and not self.barred(event)
+
+    def list_stand(self, row: Placed) -> Stand:
+        """From where the asker looks at a row of a list that ``condition`` let through."""
+        if self.areas.holds(row):
+            return "centre"
+        return "unit" if self.units else "collector"
+
+    # --- SQL --------------------------------------------------------------------------------------------------
+
+    def unbarred(self, e: str = "e") -> tuple[str, dict[str, Any]]:
+        """The condition that the event does not accuse the asker's own."""
+        if not self.own:
+            return "true", {}
+        return (
+            f"NOT ({e}.accused_org_ids && CAST(:sight_own AS bigint[]))",
+            {"sight_own": sorted(self.own)},
+        )
+
+    def condition(self, e: str = "e") -> tuple[str, dict[str, Any]]:
+        """The condition on an event row with alias ``e``, jurisdiction included, with its parameters."""
+        barred, values = self.unbarred(e)
+        ways: list[str] = []
+        if self.areas:
+            way, more = self.areas.condition(e, "sight_area")
+            ways.append(way)
+            values |= more
+        if self.units and not self.areas.whole:
+            ways.append(
+                "EXISTS (SELECT 1 FROM event_participant sp "  # noqa: S608 - aliases of our own
+                f"WHERE sp.event_id = {e}.id AND sp.until IS NULL AND sp.org_id = ANY(CAST(:sight_units AS bigint[])))"
+            )
+            values["sight_units"] = sorted(self.units)
+        if self.inspected and not self.areas.whole:
+            way, more = self.inspected.condition(e, "sight_inspected")
+            ways.append(
+                f"({way} AND EXISTS (SELECT 1 FROM inspection si "  # noqa: S608 - aliases of our own
+                f"WHERE si.event_id = {e}.id AND si.ended_at IS NULL))"
+            )
+            values |= more
+        values["sight_jurisdiction"] = self.jurisdiction_id
+        seen = " OR ".join(ways) or "false"
+        return f"({e}.jurisdiction_id = :sight_jurisdiction AND ({seen}) AND {barred})", values
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How much of one report is shown."""
+
+    #: title, text, pictures, what was added later
+    content: bool
+    #: masked name and phone, and whether the person asked for secrecy
+    identity: bool
+
+
+_ALL = Shown(True, True)
+_NOTHING = Shown(False, False)
+
+
+def visible_report(stand: Stand, report: Told) -> Shown:
+    """What of a report is shown from this stand.
+
+    Nobody but the centre learns anything of who made an accusation, its own words included (they tell who wrote
+    them); a confidential reporter is in no answer to a unit, not even masked (DOMAIN.md §1). Collectors need what is
+    wrong, never who said so.
+    """
+    if stand == "centre":
+        return _ALL
+    if report.demand_type == "accusation":
+        return _NOTHING
+    return Shown(content=True, identity=stand == "unit" and not report.confidential)
+
+
+def require_seen(sight: Sight, aggregates: Mapping[UUID, EventAggregate], event_id: UUID) -> tuple[EventAggregate, Stand]:
+    """The event and the asker's stand. Raises ``NotFound`` when there is none, or it is not theirs."""
+    aggregate = aggregates.get(event_id)
+    stand = sight.stand(aggregate) if aggregate else None
+    if aggregate is None or stand is None:
+        raise NotFound("没有这个事件，或不在您的权限范围内。")
+    return aggregate, stand
