@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from random import SystemRandom
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import httpx
@@ -25,7 +25,7 @@ from app.core.crypto import Keyring, UnsealError, open_sealed
 from app.core.database import Json, transaction
 from app.core.deliveries import Key, Leased, Outcome
 from app.core.metrics import BACKLOG, CLOCK_LAG, CLOCKS_FIRED
-from app.core.receivers import HttpReceiver, NullReceiver, Receiver
+from app.core.receivers import HttpReceiver, NullReceiver, Receiver, open_http
 from app.core.timing import now
 from app.events.aggregate import SYSTEM, Act, Actor, EventAggregate
 from app.events.report_tables import Report, ReportKey
@@ -37,6 +37,7 @@ from app.runtime import Runtime
 SWEEP_LIMIT: Final = 200
 SWEEP_CONCURRENCY: Final = 3
 SEND_CONCURRENCY: Final = 8
+JOB_CONCURRENCY: Final = 3
 #: an event whose clocks could not be acted on is left alone for so long, so that it holds up no other
 LEFT_ALONE: Final = timedelta(minutes=1)
 
@@ -61,9 +62,9 @@ def handlers(runtime: Runtime) -> Mapping[str, jobs.Handler]:
     return {"retry_held": _retry_held}
 
 
-async def run_jobs(runtime: Runtime) -> int:
-    """Runs the jobs that are due; returns how many."""
-    return await jobs.run_due(runtime.sessions, handlers(runtime))
+async def run_jobs(runtime: Runtime, *, concurrency: int = JOB_CONCURRENCY) -> int:
+    """Runs the jobs that are due; returns how many. ``concurrency``: jobs at once."""
+    return await jobs.run_due(runtime.sessions, handlers(runtime), concurrency=concurrency)
 
 
 # ── clocks ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,8 +73,9 @@ async def run_jobs(runtime: Runtime) -> int:
 class Sweeper:
     """Acts on clocks that fell due. Remembers for a while which events failed, and is otherwise without state."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, concurrency: int = SWEEP_CONCURRENCY) -> None:
         self._runtime = runtime
+        self._concurrency = concurrency
         self._failed: dict[UUID, float] = {}
 
     async def sweep(self, limit: int = SWEEP_LIMIT) -> int:
@@ -84,7 +86,7 @@ class Sweeper:
             due = await due_clocks(session, now(), limit, without=self._failed)
         # Several workers find the same list; in the same order each would meet the other at every event.
         _shuffle(due)
-        gate = asyncio.Semaphore(SWEEP_CONCURRENCY)
+        gate = asyncio.Semaphore(self._concurrency)
         fired = 0
 
         async def act(event: DueEvent) -> None:
@@ -102,9 +104,9 @@ class Sweeper:
         return fired
 
 
-async def sweep(runtime: Runtime) -> int:
-    """One sweep over the due clocks; returns how many were fired."""
-    return await Sweeper(runtime).sweep()
+async def sweep(runtime: Runtime, *, concurrency: int = SWEEP_CONCURRENCY) -> int:
+    """One sweep over the due clocks; returns how many were fired. ``concurrency``: events at once."""
+    return await Sweeper(runtime, concurrency=concurrency).sweep()
 
 
 async def _fire(runtime: Runtime, due: DueEvent) -> int:
@@ -132,8 +134,11 @@ async def _fire(runtime: Runtime, due: DueEvent) -> int:
 # ── deliveries ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def deliver(runtime: Runtime, http: httpx.AsyncClient, *, stop: asyncio.Event | None = None) -> int:
-    """One round of deliveries; returns how many were taken."""
+async def deliver(runtime: Runtime, http: httpx.AsyncClient | None = None, *, stop: asyncio.Event | None = None) -> int:
+    """One round of deliveries; returns how many were taken. Without ``http`` it opens a client for this round."""
+    if http is None:
+        async with open_http(SEND_CONCURRENCY) as opened:
+            return await deliver(runtime, opened, stop=stop)
     return await deliveries.deliver_due(
         runtime.sessions,
         open_bodies=partial(open_bodies, keyring=runtime.keyring),
@@ -144,9 +149,7 @@ async def deliver(runtime: Runtime, http: httpx.AsyncClient, *, stop: asyncio.Ev
     )
 
 
-async def open_bodies(
-    session: AsyncSession, leased: Sequence[Leased], *, keyring: Keyring
-) -> dict[Key, bytes | None]:
+async def open_bodies(session: AsyncSession, leased: Sequence[Leased], *, keyring: Keyring) -> dict[Key, bytes | None]:
     """The bodies of deliveries; None for a person who was erased, missing when sealed under keys we do not have."""
     report_ids = {delivery.report_id for delivery in leased if delivery.report_id is not None}
     found = await session.execute(
@@ -227,7 +230,7 @@ _FAMILIES = text(
 
 
 async def _pay_results(session: AsyncSession, runtime: Runtime, results: Sequence[Outcome], act: Act) -> None:
-    """Ends the result debts of these outcomes; an event whose last debt it was becomes final, with those merged in it."""
+    """Ends these result debts; an event whose last debt it was becomes final, with those merged into it."""
     found = await session.execute(_FAMILIES, {"report_ids": [o.leased.report_id for o in results]})
     root_of: dict[UUID, UUID] = {}
     merged: dict[UUID, list[UUID]] = {}
@@ -238,7 +241,7 @@ async def _pay_results(session: AsyncSession, runtime: Runtime, results: Sequenc
     for root_id, merged_ids in merged.items():
         mine = [o for o in results if o.leased.report_id and root_of.get(o.leased.report_id) == root_id]
         await _pay_one(session, runtime, locked[root_id], [locked[id_] for id_ in merged_ids], mine, act)
-    await write_events(session, runtime.keyring, [a for a in locked.values() if a.timeline or list(a.changes())])
+    await write_events(session, runtime.keyring, [a for a in locked.values() if any(True for _ in a.changes())])
 
 
 async def _pay_one(
@@ -304,8 +307,8 @@ _BACKLOG = text(
 async def measure_backlog(runtime: Runtime) -> Mapping[str, int]:
     """Counts what waits, sets the gauges, and answers the counts."""
     async with runtime.read_sessions() as session:
-        row: Mapping[str, Any] = (await session.execute(_BACKLOG, {"at": now()})).mappings().one()
-    counts = {what: int(count) for what, count in row.items()}
+        row = (await session.execute(_BACKLOG, {"at": now()})).mappings().one()
+    counts = {str(what): int(count) for what, count in row.items()}
     for what, count in counts.items():
         BACKLOG.labels(what).set(count)
     return counts

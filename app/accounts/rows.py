@@ -15,7 +15,7 @@ OrgType = Literal[
     "grid_team",
     "inspection_team",
 ]
-#: The seats of DESIGN.md §6; ``tables.ROLES`` is the same list for the database.
+#: The seats of DESIGN.md §6.
 Role = Literal[
     "operator",
     "dispatcher",

@@ -6,25 +6,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.accounts.rows import ROLES
 from app.core.database import Base
-
-ROLES = (
-    "operator",
-    "dispatcher",
-    "callback_agent",
-    "shift_leader",
-    "collector",
-    "grid_worker",
-    "unit_liaison",
-    "handler",
-    "quality_reviewer",
-    "adjudicator",
-    "supervisor",
-    "knowledge_editor",
-    "system_administrator",
-    "security_administrator",
-    "audit_administrator",
-)
 
 
 class Organization(Base):

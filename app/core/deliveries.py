@@ -38,6 +38,14 @@ _BLOCKED: Final = timedelta(days=3650)
 #: how often recording an outcome is tried before the delivery counts as failed
 _RECORD_TRIES: Final = 3
 
+_STATE_NAMES: Final = {
+    "waiting": "正在排队",
+    "leased": "正在发送",
+    "delivered": "已送达",
+    "skipped": "已跳过",
+    "dead": "已停止",
+}
+
 State = Literal["waiting", "delivered", "skipped", "dead"]
 Key = tuple[UUID, int]
 
@@ -66,7 +74,7 @@ class Leased:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an attempt. ``tried`` is False when the message was not sent at all: then no attempt is counted."""
+    """What became of an attempt. ``tried`` is False when nothing was sent at all: then no attempt is counted."""
 
     leased: Leased
     state: State
@@ -253,9 +261,7 @@ async def _record(
     _count(outcomes, recorded)
 
 
-async def _record_alone(
-    sessions: Sessions, outcome: Outcome, on_delivered: OnDelivered, max_attempts: int
-) -> None:
+async def _record_alone(sessions: Sessions, outcome: Outcome, on_delivered: OnDelivered, max_attempts: int) -> None:
     for attempt in range(1, _RECORD_TRIES + 1):
         try:
             _count([outcome], await _record_together(sessions, [outcome], on_delivered))
@@ -270,9 +276,7 @@ async def _record_alone(
     _count([failed], await _record_together(sessions, [failed], on_delivered))
 
 
-async def _record_together(
-    sessions: Sessions, outcomes: Sequence[Outcome], on_delivered: OnDelivered
-) -> set[Key]:
+async def _record_together(sessions: Sessions, outcomes: Sequence[Outcome], on_delivered: OnDelivered) -> set[Key]:
     at = now()
     rows: list[dict[str, Any]] = [
         {
@@ -340,8 +344,7 @@ async def _lock_for_person(session: AsyncSession, lane_id: UUID, n: int, states:
     if row is None:
         raise NotFound("没有这条推送记录。")
     if row.state not in states:
-        names = {"leased": "正在发送", "delivered": "已送达", "skipped": "已跳过", "waiting": "正在排队", "dead": "已停止"}
-        raise Conflict(f"该推送{names[row.state]}，不能执行此操作；请刷新后再看。", state=row.state)
+        raise Conflict(f"该推送{_STATE_NAMES[row.state]}，不能执行此操作；请刷新后再看。", state=row.state)
     return Leased(
         row.lane_id,
         row.n,

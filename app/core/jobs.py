@@ -118,20 +118,14 @@ async def enqueue(session: AsyncSession, kind: str, key: str, args: Json, run_at
     One job of a (kind, key) waits at most: a second one brings the first forward and replaces its ``args``. While one
     is running, it is run once more afterwards.
     """
-    await session.execute(
-        _ENQUEUE, {"id": uuid7(), "kind": kind, "key": key, "args": to_json(args), "run_at": run_at}
-    )
+    await session.execute(_ENQUEUE, {"id": uuid7(), "kind": kind, "key": key, "args": to_json(args), "run_at": run_at})
 
 
-async def claim(
-    sessions: Sessions, kinds: list[str], *, limit: int, lease: timedelta = LEASE
-) -> list[Leased]:
+async def claim(sessions: Sessions, kinds: list[str], *, limit: int, lease: timedelta = LEASE) -> list[Leased]:
     """Takes up to ``limit`` due jobs of these kinds under a committed lease."""
     at = now()
     async with transaction(sessions) as session:
-        found = await session.execute(
-            _CLAIM, {"at": at, "until": at + lease, "kinds": kinds, "limit": limit}
-        )
+        found = await session.execute(_CLAIM, {"at": at, "until": at + lease, "kinds": kinds, "limit": limit})
         return [Leased(*row) for row in found]
 
 
@@ -203,6 +197,4 @@ async def revive(session: AsyncSession, job_id: UUID) -> bool:
 
 async def forget_done(session: AsyncSession) -> None:
     """Deletes jobs that were done longer ago than they are ``KEPT``."""
-    await session.execute(
-        text("DELETE FROM job WHERE state = 'done' AND run_at < :before"), {"before": now() - KEPT}
-    )
+    await session.execute(text("DELETE FROM job WHERE state = 'done' AND run_at < :before"), {"before": now() - KEPT})

@@ -1,15 +1,14 @@
-"""What the background work counts, for Prometheus. Labels are few and closed: never an id, never a person."""
+"""What is counted, for Prometheus. Labels are few and closed: never an id, never a person."""
 
+import os
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 _SECONDS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LAG_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 
-DELIVERIES: Final = Counter(
-    "bihuan_deliveries", "Deliveries by what became of the attempt.", ["kind", "outcome"]
-)
+DELIVERIES: Final = Counter("bihuan_deliveries", "Deliveries by what became of the attempt.", ["kind", "outcome"])
 DELIVERY_SECONDS: Final = Histogram(
     "bihuan_delivery_seconds", "Time that a receiver took for one delivery.", buckets=_SECONDS
 )
@@ -24,6 +23,23 @@ CLOCK_LAG: Final = Histogram(
 )
 WORKER_FAILURES: Final = Counter("bihuan_worker_failures", "Steps of the worker that failed.", ["step"])
 WORKER_HEARTBEAT: Final = Gauge(
-    "bihuan_worker_heartbeat_timestamp_seconds", "When each loop of the worker last came round.", ["step"]
+    "bihuan_worker_heartbeat_timestamp_seconds",
+    "When each loop of the worker last came round.",
+    ["step"],
+    multiprocess_mode="mostrecent",
 )
-BACKLOG: Final = Gauge("bihuan_backlog", "Rows that wait for the worker or, when dead or held, for a person.", ["what"])
+BACKLOG: Final = Gauge(
+    "bihuan_backlog",
+    "Rows that wait for the worker or, when dead or held, for a person.",
+    ["what"],
+    multiprocess_mode="mostrecent",
+)
+
+
+def exposition() -> bytes:
+    """All metrics as Prometheus reads them; of all processes together where ``PROMETHEUS_MULTIPROC_DIR`` is set."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # ships without this annotation
+    return generate_latest(registry)

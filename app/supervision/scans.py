@@ -92,9 +92,9 @@ class Child:
     values: Values = field(default_factory=dict)
 
 
-def narrowest(*ways: Sequence[Scan]) -> list[Scan]:
+def narrowest(*ways: list[Scan]) -> list[Scan]:
     """The way with the fewest rows to walk; the first of equals."""
-    return list(min((way for way in ways if way), key=lambda way: sum(scan.rows for scan in way)))
+    return min((way for way in ways if way), key=lambda way: sum(scan.rows for scan in way))
 
 
 def _ordered(names: Sequence[str], direction: str) -> str:

@@ -1,0 +1,110 @@
+"""``GET /work-orders``: the orders that the asker sees, those of the newest event first. A unit sees its own."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.pagination import Page, decode_cursor, digest_of
+from app.events.lifecycles import WORK_ORDER
+from app.events.visibility import Sight
+from app.supervision.event_scans import choose, event_filters
+from app.supervision.filters import Filters
+from app.supervision.scans import EVENT_ID, NUMBER, Child, Listing, Scan, Where, narrowest
+from app.supervision.shares import Shares, shares_of
+
+_KEYS = (EVENT_ID, NUMBER)
+_OWN = ("o.event_id", "o.n")
+_COLUMNS = (
+    "e.event_no, e.title, e.address, e.item_id, e.demand_type, e.level, e.received_at, e.district_code, "
+    "e.street_code, e.community_code, o.unit_id, o.role, o.state, o.round, o.channel, o.urgency, "
+    "o.dispatched_at, o.signed_at, o.signed_automatically, o.first_contact_at, o.started_at, o.reported_done_at, "
+    "o.result, o.evidence, o.ended_at, "
+    "(SELECT min(c.due_at) FROM clock c WHERE c.event_id = o.event_id AND c.order_n = o.n "
+    "AND c.state = 'running') AS next_due_at"
+)
+_JOINS = (
+    "LEFT JOIN work_order o ON o.event_id = k.event_id AND o.n = k.n LEFT JOIN event e ON e.id = k.event_id"
+)
+
+
+def _order_filters(filters: Filters, o: str) -> Where:
+    where = Where()
+    if filters.unit_id is not None:
+        where.add(f"{o}.unit_id = :unit_id", unit_id=filters.unit_id)
+    if filters.states:
+        where.add(f"{o}.state = ANY(CAST(:states AS text[]))", states=list(filters.states))
+    if filters.open is not None:
+        where.add(f"{o}.ended_at IS {'' if filters.open else 'NOT '}NULL")
+    if filters.role:
+        where.add(f"{o}.role = :role", role=filters.role)
+    return where
+
+
+def _only_open(filters: Filters) -> bool:
+    if filters.open is not None:
+        return filters.open
+    return bool(filters.states) and not set(filters.states) & set(WORK_ORDER.ends)
+
+
+def _of_units(sight: Sight, filters: Filters, shares: Shares, only_open: bool) -> list[Scan]:
+    """A unit's own orders, former ones included; only those of the filtered unit when one is named."""
+    units = sight.units if filters.unit_id is None else sight.units & {filters.unit_id}
+    own, event = _order_filters(filters, "o"), event_filters(filters, "order").also(sight.unbarred())
+    return [
+        Scan(
+            shares.rows("work_order.unit_id", units, among="ix_work_order_unit_open" if only_open else None),
+            "work_order o",
+            "o.unit_id = s.v" + (" AND o.ended_at IS NULL" if only_open else ""),
+            _OWN,
+            own.sql,
+            event.sql,
+            over="unnest(CAST(:units AS bigint[])) AS s(v)",
+            budget=10_000,
+            values=own.values | event.values | {"units": sorted(units)},
+        )
+    ]
+
+
+def _by_order(sight: Sight, filters: Filters, shares: Shares, only_open: bool) -> list[list[Scan]]:
+    """Ways through the orders' own indexes for the centre: one unit's, or all open ones."""
+    own = _order_filters(filters, "o")
+    event = event_filters(filters, "order").also(sight.condition())
+    values = own.values | event.values | {"jurisdiction": sight.jurisdiction_id}
+    ended = " AND o.ended_at IS NULL" if only_open else ""
+    ways: list[list[Scan]] = []
+    if filters.unit_id is not None:
+        among = "ix_work_order_unit_open" if only_open else None
+        rows = shares.rows("work_order.unit_id", [filters.unit_id], among=among)
+        ways.append(
+            [Scan(rows, "work_order o", f"o.unit_id = :unit_id{ended}", _OWN, own.sql, event.sql, budget=10_000, values=values)]
+        )
+    if only_open:
+        rows = shares.relation("ix_work_order_open")
+        where = f"o.jurisdiction_id = :jurisdiction{ended}"
+        ways.append([Scan(rows, "work_order o", where, _OWN, own.sql, event.sql, budget=10_000, values=values)])
+    return ways
+
+
+async def list_orders(
+    session: AsyncSession, sight: Sight, filters: Filters, *, limit: int, cursor: str | None
+) -> Page[Any]:
+    """Rows of orders with what a list tells of their event. Raises ``Malformed`` for a cursor of other filters."""
+    shares = await shares_of(session)
+    only_open = _only_open(filters)
+    if sight.units and not sight.areas:
+        scans = _of_units(sight, filters, shares, only_open)
+        listing = Listing(_KEYS, scans, _COLUMNS, _JOINS)
+        digest = digest_of("work-orders/own", filters.as_dict())
+        after = decode_cursor(cursor, digest, [key.kind for key in _KEYS])
+        return await listing.page(session, digest=digest, limit=limit, after=after)
+    ways = _by_order(sight, filters, shares, only_open)
+    keys, scans, digest, after = choose(
+        "work-orders", sight, filters, shares, cursor, of="order", only_open=only_open, child=NUMBER
+    )
+    if scans and keys == _KEYS and narrowest(scans, *ways) is not scans:
+        listing = Listing(keys, narrowest(*ways), _COLUMNS, _JOINS)
+        return await listing.page(session, digest=digest, limit=limit, after=after)
+    own = _order_filters(filters, "c").add("c.event_id = x.event_id")
+    child = Child(f"work_order c WHERE {own.sql}", "c.n", "-1", own.values)
+    listing = Listing(keys, scans, _COLUMNS, _JOINS, child)
+    return await listing.page(session, digest=digest, limit=limit, after=after)

@@ -1,0 +1,141 @@
+"""``GET /reports``: reports of the events that the asker sees; identities masked, an accusation's words kept from units."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import NotFound
+from app.core.pagination import Page, decode_cursor, digest_of
+from app.events.visibility import Sight
+from app.supervision.event_scans import choose, event_filters
+from app.supervision.filters import Filters
+from app.supervision.scans import EVENT_ID, REPORT_ID, Child, Listing, Scan, Where
+from app.supervision.shares import shares_of
+
+_NIL = f"CAST('{UUID(int=0)}' AS uuid)"
+_COLUMNS = (
+    "e.id AS event, e.event_no, e.state AS event_state, e.item_id, e.lead_unit_id, e.district_code, e.street_code, "
+    "e.community_code, e.accused_org_ids, l.joined_at, l.cause, r.channel, r.kind, r.demand_type, r.state, r.title, "
+    "r.content, r.address, r.pictures, r.anonymous, r.confidential, r.reply_wanted, r.chase_count, r.source_ref, "
+    "r.occurred_at, r.received_at AS report_received_at, i.masked_name, i.masked_phone, "
+    "(SELECT array_agg(d.kind ORDER BY d.n) FROM debt d "
+    "WHERE d.report_id = r.id AND d.paid_at IS NULL AND d.waived IS NULL) AS owes"
+)
+_JOINS = (
+    "LEFT JOIN report r ON r.id = k.report_id LEFT JOIN event e ON e.id = k.event_id "
+    "LEFT JOIN event_report l ON l.event_id = k.event_id AND l.report_id = k.report_id "
+    "LEFT JOIN report_identity i ON i.report_id = k.report_id"
+)
+_OWED_KEYS = (REPORT_ID, EVENT_ID)
+_OPEN = "('open', 'replied')"
+
+
+def _report_filters(filters: Filters) -> Where:
+    where = Where()
+    for name in ("channel", "demand_type", "kind"):
+        value = getattr(filters, name)
+        if value is not None:
+            where.add(f"c.{name} = :{name}", **{name: value})
+    if filters.states:
+        where.add("c.state = ANY(CAST(:states AS text[]))", states=list(filters.states))
+    if filters.open is not None:
+        where.add(f"c.state {'' if filters.open else 'NOT '}IN {_OPEN}")
+    return where
+
+
+async def list_reports(
+    session: AsyncSession, sight: Sight, filters: Filters, *, limit: int, cursor: str | None
+) -> Page[Any]:
+    """Rows of reports with what a list tells of their event. Raises ``Malformed`` for a cursor of other filters.
+
+    Those of the newest event first, together with the reports that joined it; with ``owes`` the newest report first.
+    """
+    if filters.owes:
+        return await _owed(session, sight, filters, limit=limit, cursor=cursor)
+    shares = await shares_of(session)
+    keys, scans, digest, after = choose("reports", sight, filters, shares, cursor, of="report", child=REPORT_ID)
+    own = _report_filters(filters)
+    source = (
+        "event_report m JOIN report c ON c.id = m.report_id "
+        f"WHERE m.event_id = x.event_id AND m.left_at IS NULL AND {own.sql}"
+    )
+    child = Child(source, "m.report_id", _NIL, own.values)
+    listing = Listing(keys, scans, _COLUMNS, _JOINS, child)
+    return await listing.page(session, digest=digest, limit=limit, after=after)
+
+
+async def _owed(session: AsyncSession, sight: Sight, filters: Filters, *, limit: int, cursor: str | None) -> Page[Any]:
+    """What is still owed is little: one walk over the open debts of the kind."""
+    digest = digest_of("reports/owed", filters.as_dict())
+    after = decode_cursor(cursor, digest, [key.kind for key in _OWED_KEYS])
+    if sight.nothing:
+        return Page((), None)
+    own = _report_filters(filters)
+    event = event_filters(filters, "report").also(sight.condition())
+    scan = Scan(
+        0,
+        "debt d",
+        "d.kind = :owes AND d.paid_at IS NULL AND d.waived IS NULL",
+        ("d.report_id",),
+        budget=10_000,
+        values={"owes": filters.owes},
+    )
+    source = (
+        "event_report m JOIN event e ON e.id = m.event_id JOIN report c ON c.id = m.report_id "
+        f"WHERE m.report_id = x.report_id AND m.left_at IS NULL AND {own.sql} AND {event.sql}"
+    )
+    child = Child(source, "m.event_id", _NIL, own.values | event.values)
+    listing = Listing(_OWED_KEYS, [scan], _COLUMNS, _JOINS, child)
+    return await listing.page(session, digest=digest, limit=limit, after=after)
+
+
+_ONE = text(
+    f"""
+    WITH RECURSIVE found AS (
+      SELECT event_id FROM event_report WHERE report_id = :id AND left_at IS NULL
+    ), up(id, target) AS (
+      SELECT e.id, e.merged_into FROM event e JOIN found f ON f.event_id = e.id
+      UNION SELECT e.id, e.merged_into FROM event e JOIN up ON e.id = up.target
+    )
+    SELECT k.*, {_COLUMNS}, (SELECT id FROM up WHERE target IS NULL) AS answering_event
+    FROM (SELECT event_id, CAST(:id AS uuid) AS report_id FROM found) k {_JOINS}
+    """  # noqa: S608 - our own columns
+)
+_REPLIES = text(
+    "SELECT n, method, result, body, replied_at FROM reply WHERE report_id = :id ORDER BY n"
+)
+_CALLBACKS = text(
+    "SELECT n, called_at, reached, contacted, resolved, satisfaction_level, satisfaction_scale, satisfied "
+    "FROM callback WHERE report_id = :id ORDER BY n"
+)
+
+
+async def one_report(session: AsyncSession, report_id: UUID) -> Any:
+    """The report's row, with the event that answers it (the target, when its own was merged). Raises ``NotFound``.
+
+    Whether it is the asker's is decided by that event.
+    """
+    row = (await session.execute(_ONE, {"id": report_id})).one_or_none()
+    if row is None:
+        raise NotFound("没有这条诉求，或不在您的权限范围内。")
+    return row
+
+
+async def answers_to(session: AsyncSession, report_id: UUID) -> tuple[list[Any], list[Any]]:
+    """Replies and callbacks of one report, in order."""
+    replies = (await session.execute(_REPLIES, {"id": report_id})).all()
+    callbacks = (await session.execute(_CALLBACKS, {"id": report_id})).all()
+    return list(replies), list(callbacks)
+
+
+_IDENTITIES = text(
+    "SELECT report_id, masked_name, masked_phone FROM report_identity WHERE report_id = ANY(:ids)"
+)
+
+
+async def masked_identities(session: AsyncSession, report_ids: list[UUID]) -> dict[UUID, Any]:
+    """Masked names and phones by report; a report without an identity (anonymous, erased) is missing."""
+    rows = await session.execute(_IDENTITIES, {"ids": report_ids})
+    return {row.report_id: row for row in rows}
