@@ -31,6 +31,7 @@ from app.events.aggregate import SYSTEM, Act, Actor, EventAggregate
 from app.events.report_tables import Report, ReportKey
 from app.events.store import DELIVERY_AAD, load_events, load_reports, lock_events, write_events
 from app.feedback import debts
+from app.masters import Masters
 from app.receiving import retry_held
 from app.runtime import Runtime
 
@@ -238,25 +239,25 @@ async def _pay_results(session: AsyncSession, runtime: Runtime, results: Sequenc
         root_of[row.report_id] = row.root_id
         merged[row.root_id] = row.merged_ids or []
     locked = await lock_events(session, {*merged, *(id_ for ids in merged.values() for id_ in ids)})
+    masters: dict[int, Masters] = {}
     for root_id, merged_ids in merged.items():
+        jurisdiction_id = locked[root_id].event.jurisdiction_id
+        if jurisdiction_id not in masters:
+            masters[jurisdiction_id] = await runtime.masters.get(session, jurisdiction_id)
+        turn = loop.Turn(masters[jurisdiction_id], locked[root_id], act)
         mine = [o for o in results if o.leased.report_id and root_of.get(o.leased.report_id) == root_id]
-        await _pay_one(session, runtime, locked[root_id], [locked[id_] for id_ in merged_ids], mine, act)
+        await _pay_one(session, turn, [locked[id_] for id_ in merged_ids], mine)
     await write_events(session, runtime.keyring, [a for a in locked.values() if any(True for _ in a.changes())])
 
 
 async def _pay_one(
-    session: AsyncSession,
-    runtime: Runtime,
-    root: EventAggregate,
-    merged: Sequence[EventAggregate],
-    results: Sequence[Outcome],
-    act: Act,
+    session: AsyncSession, turn: loop.Turn, merged: Sequence[EventAggregate], results: Sequence[Outcome]
 ) -> None:
+    root, act = turn.event, turn.act
     await load_reports(session, root)
     reports = {report.id: report for report in root.reports}
     if root.event.merged_into is not None or any(o.leased.report_id not in reports for o in results):
         raise FamilyMoved
-    turn = loop.Turn(await runtime.masters.get(session, root.event.jurisdiction_id), root, act)
     final_before = root.event.settled_at is not None
     for outcome in results:
         report = reports[outcome.leased.report_id] if outcome.leased.report_id else None

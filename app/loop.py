@@ -287,7 +287,7 @@ def hand_over(turn: Turn, *, to: str) -> None:
     orders.end_open_orders(turn.event, "cancel", turn.act, cause="handed_over")
     for report in turn.event.reports:
         debts.waive(turn.event, report, "callback", "handed_over")
-    _tell_all(turn, to=to)
+    _tell_all(turn, handed_to=to)
 
 
 def cancel_event(turn: Turn, *, why: str) -> None:
@@ -320,8 +320,8 @@ def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -
     fresh = Turn(turn.masters, own, turn.act)
     own.reports.append(report)
     own.debts += [debt for debt in turn.event.debts if debt.report_id == report.id]
-    own.add(
-        EventReport(event_id=own.event.id, report_id=report.id, joined_at=turn.act.at, left_at=None, cause="unlinked")
+    own.new(
+        EventReport, event_id=own.event.id, report_id=report.id, joined_at=turn.act.at, left_at=None, cause="unlinked"
     )
     own.change(own.event, report_count=1)
     n = own.record(turn.act, "received", report=report, data={"cause": "unlinked", "from": str(turn.event.event.id)})

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
+from fastapi import FastAPI
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -26,6 +27,7 @@ from app.core.database import make_engine, make_sessions, transaction
 from app.core.settings import Settings
 from app.core.storage import Attachments
 from app.core.timing import MovableClock, use_clock
+from app.main import create_app
 from app.masters import MastersCache
 from app.masters.users import load_city
 from app.runtime import EventNumbers, Runtime
@@ -215,19 +217,15 @@ Http = httpx.AsyncClient
 LogIn = Callable[[str], Awaitable[Http]]
 
 
-def http_for(runtime: Runtime, token: str | None = None) -> Http:
-    """An HTTP client on the app over ``runtime``."""
-    try:
-        from app.main import create_app
+_app_of: list[tuple[Runtime, FastAPI]] = []
 
-        app = create_app(runtime=runtime)
-    except ImportError:
-        from fastapi import FastAPI
-        from app.api import actions, attachments, auth, intake, problems
-        app = FastAPI(); app.state.runtime = runtime; problems.install(app)
-        for m in (auth, intake, actions, attachments): app.include_router(m.router, prefix="/api/v1")
+
+def http_for(runtime: Runtime, token: str | None = None) -> Http:
+    """An HTTP client on the app over ``runtime``; building an app's routes takes longer than most tests do."""
+    if not _app_of or _app_of[0][0] is not runtime:
+        _app_of[:] = [(runtime, create_app(runtime=runtime))]
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=_app_of[0][1], raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test/api/v1", headers=headers)
 
 

@@ -37,7 +37,8 @@ def start_clock(
     """Starts a clock because of the timeline row ``timeline_n``; an order's clock belongs to its unit."""
     event = aggregate.event
     end = due(rule.calendar, started_at, rule.limit)
-    clock = Clock(
+    clock = aggregate.new(
+        Clock,
         event_id=event.id,
         n=aggregate.next_n(),
         jurisdiction_id=event.jurisdiction_id,
@@ -62,16 +63,14 @@ def start_clock(
         fired_at=None,
         ended_at=None,
     )
-    aggregate.add(clock)
-    aggregate.add(
-        ClockDue(
-            event_id=event.id,
-            clock_n=clock.n,
-            generation=1,
-            due_at=end.due_at,
-            cause="started",
-            timeline_n=timeline_n,
-        )
+    aggregate.new(
+        ClockDue,
+        event_id=event.id,
+        clock_n=clock.n,
+        generation=1,
+        due_at=end.due_at,
+        cause="started",
+        timeline_n=timeline_n,
     )
     return clock
 

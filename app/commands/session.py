@@ -20,17 +20,18 @@ class Opened(NamedTuple):
 
 
 @asynccontextmanager
-async def open_sessions(settings: Settings | None = None) -> AsyncIterator[Opened]:
+async def open_sessions(settings: Settings | None = None, *, database: str = "bihuan") -> AsyncIterator[Opened]:
     """Sessions on the database of ``settings`` (default: of the environment), closed when the block ends.
 
-    Raises SettingsError and PostgresUnavailable, whose texts are for whoever runs the command.
+    ``database`` names the database inside the embedded server. Raises SettingsError and PostgresUnavailable, whose
+    texts are for whoever runs the command.
     """
     settings = settings or get_settings()
     with ExitStack() as held:
         url = settings.database_url
         if not url:
             lease = held.enter_context(await asyncio.to_thread(postgres.lease, settings.data_dir))
-            url = await asyncio.to_thread(lease.url)
+            url = await asyncio.to_thread(lease.url, database)
         engine = make_engine(url, pool_size=min(4, settings.db_pool_size), application_name="bihuan-command")
         try:
             yield Opened(make_sessions(engine), settings, Keyring.from_settings(settings))

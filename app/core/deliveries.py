@@ -268,8 +268,8 @@ async def _record_alone(sessions: Sessions, outcome: Outcome, on_delivered: OnDe
             return
         except Exception as error:
             fault = error
-            log.warning("delivery.not_recorded", lane_id=outcome.leased.lane_id, n=outcome.leased.n, exc_info=True)
             await asyncio.sleep(0.05 * attempt)
+    log.error("delivery.not_recorded", lane_id=outcome.leased.lane_id, n=outcome.leased.n, exc_info=fault)
     # It went out, but what follows from it cannot be written: later it goes out again, under the same id.
     answer = Answer("retry", f"not recorded: {describe(fault)}")
     failed = _outcome(outcome.leased, answer, max_attempts)

@@ -88,22 +88,25 @@ class HttpReceiver:
         }
         if self._secret is not None:
             headers["Bihuan-Signature"] = sign_delivery(self._secret, now(), message.body)
+        answer: Answer | None = None
         try:
             async with (
                 asyncio.timeout(TOTAL_SECONDS),
                 self._client.stream("POST", self._url, content=message.body, headers=headers) as response,
             ):
+                # The status is the answer, however the rest of it comes or does not come.
+                answer = _judge(response)
                 await _read_away(response)
         except TimeoutError:
-            return Answer("retry", "no answer in time", down=True)
+            return answer or Answer("retry", "no answer in time", down=True)
         except httpx.InvalidURL:
             return Answer("dead", "the address is not a valid URL")
         except httpx.UnsupportedProtocol:
             return Answer("dead", "the address is neither http nor https")
         except httpx.HTTPError as fault:
             # the kind only: messages of the transport can quote the address
-            return Answer("retry", f"no answer: {type(fault).__name__}", down=True)
-        return _judge(response)
+            return answer or Answer("retry", f"no answer: {type(fault).__name__}", down=True)
+        return answer
 
 
 async def _read_away(response: httpx.Response) -> None:

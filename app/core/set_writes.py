@@ -104,6 +104,22 @@ def _values(row: Base) -> Mapping[str, Any]:
     return {name: values[name] for name in columns_of(type(row)) if name in values}
 
 
+def plain_row(model: type[RowT], **values: Any) -> RowT:
+    """A row of a mapped class as a mere carrier of values, outside any session.
+
+    It has none of the ORM's bookkeeping, which costs more than all that is done with the row; so it is never added to
+    a session, and is changed through ``set_values`` only.
+    """
+    row = model.__new__(model)
+    row.__dict__.update(values)
+    return row
+
+
+def set_values(row: Base, **values: Any) -> None:
+    """Changes a plain row."""
+    row.__dict__.update(values)
+
+
 def read_row(model: type[RowT], document: Mapping[str, Any]) -> RowT:
     """A transient row from ``to_jsonb(row)``: times, UUIDs and bytes are brought back to Python's types."""
     values = {name: document[name] for name in columns_of(model) if name in document}
@@ -111,7 +127,7 @@ def read_row(model: type[RowT], document: Mapping[str, Any]) -> RowT:
         value = values.get(name)
         if value is not None:
             values[name] = convert(value)
-    return model(**values)
+    return plain_row(model, **values)
 
 
 _CONVERT: dict[type[Any], Callable[[str], Any]] = {

@@ -29,15 +29,14 @@ def admit(
     """Lets an organization see the event from now on in this role."""
     if any(p.org_id == org_id and p.role == role and p.until is None for p in aggregate.participants):
         return
-    aggregate.add(
-        Participant(
-            event_id=aggregate.event.id,
-            n=aggregate.next_n(),
-            org_id=org_id,
-            role=role,
-            since=at,
-            until=None,
-        )
+    aggregate.new(
+        Participant,
+        event_id=aggregate.event.id,
+        n=aggregate.next_n(),
+        org_id=org_id,
+        role=role,
+        since=at,
+        until=None,
     )
 
 
@@ -79,31 +78,30 @@ def _order(
     act: Act,
 ) -> WorkOrder:
     event = aggregate.event
-    order = aggregate.add(
-        WorkOrder(
-            event_id=event.id,
-            n=aggregate.next_n(),
-            jurisdiction_id=event.jurisdiction_id,
-            unit_id=unit_id,
-            role=role,
-            state="dispatched",
-            round=1,
-            item_id=event.item_id,
-            district_code=event.district_code,
-            street_code=event.street_code,
-            community_code=event.community_code,
-            channel=event.channel,
-            urgency=event.urgency,
-            decision_n=decision_n,
-            dispatched_at=act.at,
-            signed_at=None,
-            signed_automatically=False,
-            first_contact_at=None,
-            started_at=None,
-            reported_done_at=None,
-            result=None,
-            ended_at=None,
-        )
+    order = aggregate.new(
+        WorkOrder,
+        event_id=event.id,
+        n=aggregate.next_n(),
+        jurisdiction_id=event.jurisdiction_id,
+        unit_id=unit_id,
+        role=role,
+        state="dispatched",
+        round=1,
+        item_id=event.item_id,
+        district_code=event.district_code,
+        street_code=event.street_code,
+        community_code=event.community_code,
+        channel=event.channel,
+        urgency=event.urgency,
+        decision_n=decision_n,
+        dispatched_at=act.at,
+        signed_at=None,
+        signed_automatically=False,
+        first_contact_at=None,
+        started_at=None,
+        reported_done_at=None,
+        result=None,
+        ended_at=None,
     )
     admit(aggregate, unit_id, role, act.at)
     start_clock(aggregate, "signing", limits.signing, act.at, decision_n, order=order)

@@ -44,17 +44,16 @@ def request(
     """申请退单: only before the unit has reported done; handling and its clock go on (先办后议)."""
     refuse_while_pending(aggregate, order)
     aggregate.advance(order, "request_return", act, data={"reason_code": reason_code}, note=reason)
-    return aggregate.add(
-        ReturnRequest(
-            event_id=order.event_id,
-            n=aggregate.next_n(),
-            order_n=order.n,
-            state="requested",
-            reason_code=reason_code,
-            suggested_unit_id=suggested_unit_id,
-            requested_at=act.at,
-            decided_at=None,
-        )
+    return aggregate.new(
+        ReturnRequest,
+        event_id=order.event_id,
+        n=aggregate.next_n(),
+        order_n=order.n,
+        state="requested",
+        reason_code=reason_code,
+        suggested_unit_id=suggested_unit_id,
+        requested_at=act.at,
+        decided_at=None,
     )
 
 

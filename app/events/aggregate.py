@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from app.core.database import Base, Json
+from app.core.set_writes import plain_row, set_values
 from app.events.lifecycles import EVENT, INSPECTION, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
 from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Clock, Event, Inspection, Participant, ReturnRequest, WorkOrder
@@ -104,7 +105,7 @@ class EventAggregate:
 
     def next_n(self) -> int:
         """The next number for something that the event owns."""
-        self.event.seq += 1
+        set_values(self.event, seq=self.event.seq + 1)
         return self.event.seq
 
     def next_report_n(self, report: Report) -> int:
@@ -112,8 +113,9 @@ class EventAggregate:
         self.change(report, seq=report.seq + 1)
         return report.seq
 
-    def add(self, row: RowT) -> RowT:
-        """Takes a new row in; it is inserted when the aggregate is written."""
+    def new(self, model: type[RowT], **values: Any) -> RowT:
+        """A new row; it is inserted when the aggregate is written. All rows of a class set the same columns."""
+        row = plain_row(model, **values)
         self.inserts.append(row)
         self._new.add(id(row))
         holder = self._holder(type(row))
@@ -123,8 +125,7 @@ class EventAggregate:
 
     def change(self, row: Base, **values: Any) -> None:
         """Sets columns of a row; written as one update of exactly these columns."""
-        for name, value in values.items():
-            setattr(row, name, value)
+        set_values(row, **values)
         if id(row) not in self._new and not (self.is_new and row is self.event):
             self._changed.setdefault(id(row), (row, set()))[1].update(values)
 
@@ -164,7 +165,8 @@ class EventAggregate:
         when it says more than the trigger does.
         """
         lifecycle = _LIFECYCLES[type(subject)]
-        before, after = lifecycle.fire(subject, trigger)
+        before = subject.state
+        after = lifecycle.fire(before, trigger)
         if after in lifecycle.ends and before != after and hasattr(subject, "ended_at"):
             changes.setdefault("ended_at", act.at)
         elif before in lifecycle.ends and before != after and hasattr(subject, "ended_at"):
@@ -196,7 +198,8 @@ class EventAggregate:
         first = not any(pending.row.act_id == act.act_id for pending in self.timeline) if act.act_id else False
         if isinstance(subject, Report):
             report = subject
-        row = Timeline(
+        row = plain_row(
+            Timeline,
             event_id=self.event.id,
             n=self.next_n(),
             jurisdiction_id=self.event.jurisdiction_id,

@@ -4,15 +4,16 @@
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import dataclass
 
 from transitions import Machine, MachineError
 
 from app.core.errors import NotAllowedNow
 
 
-class Stateful(Protocol):
-    """Anything with a state: a row of one of the tables."""
+@dataclass(slots=True)
+class _Holder:
+    """What the machine moves, in place of a row."""
 
     state: str
 
@@ -54,20 +55,20 @@ class Lifecycle:
         """The triggers that ``state`` allows, in the table's order."""
         return tuple(self._allowed.get(state, ()))
 
-    def fire(self, subject: Stateful, trigger: str) -> tuple[str, str]:
-        """Moves ``subject`` and returns (from, to). Raises ``NotAllowedNow`` (409) naming what is allowed instead."""
-        before = subject.state
+    def fire(self, state: str, trigger: str) -> str:
+        """The state after ``trigger``. Raises ``NotAllowedNow`` (409) naming what is allowed instead."""
         if trigger not in self.triggers:
             raise KeyError(f"{self.name} has no trigger {trigger}")
+        holder = _Holder(state)
         try:
-            self._machine.events[trigger].trigger(subject)
+            self._machine.events[trigger].trigger(holder)
         except MachineError as fault:
             raise NotAllowedNow(
-                f"{self.name_zh}当前状态为 {before}，不能执行 {trigger}；请刷新后按允许的操作办理。",
-                allowed=list(self.allowed(before)),
-                state=before,
+                f"{self.name_zh}当前状态为 {state}，不能执行 {trigger}；请刷新后按允许的操作办理。",
+                allowed=list(self.allowed(state)),
+                state=state,
             ) from fault
-        return before, subject.state
+        return holder.state
 
 
 _OPEN_EVENT = "analyzing handling verifying answering closing"

@@ -142,6 +142,7 @@ class Callback(Base):
     __table_args__ = (
         CheckConstraint("reached = (satisfaction_level IS NOT NULL)", name="reached"),
         CheckConstraint("satisfaction_level BETWEEN 1 AND 5", name="satisfaction_level"),
+        Index("ix_callback_called", "called_at", postgresql_using="brin", postgresql_with={"autosummarize": True}),
     )
 
     report_id: Mapped[UUID] = mapped_column(ForeignKey("report.id"), primary_key=True)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.crypto import Keyring, seal
 from app.core.database import Base
-from app.core.set_writes import read_row, write_rows
+from app.core.set_writes import plain_row, read_row, write_rows
 from app.core.tables import Delivery
 from app.events.aggregate import EventAggregate
 from app.events.report_tables import Callback, Debt, EventReport, Report
@@ -138,7 +138,8 @@ def _deliveries(aggregate: EventAggregate, keyring: Keyring) -> list[Delivery]:
             continue  # the person was erased: nothing about them may leave any more
         body = orjson.dumps(message.body)
         rows.append(
-            Delivery(
+            plain_row(
+                Delivery,
                 lane_id=aggregate.event.id,
                 n=aggregate.next_n(),
                 destination_id=message.destination_id or message.report.client_id,

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from app.core.crypto import CHAIN_START, Keyring
+from app.core.set_writes import plain_row, set_values
 from app.events.aggregate import EventAggregate
 from app.events.tables import Event
 from app.events.timeline_tables import Timeline, TimelineNote
@@ -54,9 +55,10 @@ def seal_chain(aggregate: EventAggregate, keyring: Keyring) -> list[Timeline | T
         row = pending.row
         if pending.note:
             salt = secrets.token_bytes(16)
-            row.note_digest = keyring.salted_digest(salt, pending.note)
-            rows.append(TimelineNote(event_id=row.event_id, n=row.n, salt=salt, body=pending.note))
-        mac = row.mac = keyring.chain_mac(mac, _payload(row))
+            set_values(row, note_digest=keyring.salted_digest(salt, pending.note))
+            rows.append(plain_row(TimelineNote, event_id=row.event_id, n=row.n, salt=salt, body=pending.note))
+        mac = keyring.chain_mac(mac, _payload(row))
+        set_values(row, mac=mac)
         n = row.n
         rows.append(row)
     if n != event.head_n:

@@ -218,7 +218,9 @@ def visible_report(stand: Stand, report: Told) -> Shown:
     return Shown(content=True, identity=stand == "unit" and not report.confidential)
 
 
-def require_seen(sight: Sight, aggregates: Mapping[UUID, EventAggregate], event_id: UUID) -> tuple[EventAggregate, Stand]:
+def require_seen(
+    sight: Sight, aggregates: Mapping[UUID, EventAggregate], event_id: UUID
+) -> tuple[EventAggregate, Stand]:
     """The event and the asker's stand. Raises ``NotFound`` when there is none, or it is not theirs."""
     aggregate = aggregates.get(event_id)
     stand = sight.stand(aggregate) if aggregate else None

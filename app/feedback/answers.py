@@ -35,15 +35,14 @@ def reply(
 ) -> None:
     """Answers one reporter and pays the reply that was owed."""
     aggregate.advance(report, "reply", act, data={"method": method, "result": result}, note="")
-    aggregate.add(
-        Reply(
-            report_id=report.id,
-            n=aggregate.next_report_n(report),
-            method=method,
-            result=result,
-            body=body,
-            replied_at=act.acted_at,
-        )
+    aggregate.new(
+        Reply,
+        report_id=report.id,
+        n=aggregate.next_report_n(report),
+        method=method,
+        result=result,
+        body=body,
+        replied_at=act.acted_at,
     )
     pay(aggregate, report, "reply", act.at)
 
@@ -73,20 +72,19 @@ def callback(
             faults=[{"path": "satisfaction_level", "message": f"1 到 {levels}"}],
         )
     satisfied = result.level is not None and result.level < dissatisfied_from if result.reached else None
-    aggregate.add(
-        Callback(
-            report_id=report.id,
-            n=aggregate.next_report_n(report),
-            event_id=aggregate.event.id,
-            called_at=act.acted_at,
-            agent_id=agent_id,
-            reached=result.reached,
-            contacted=result.contacted if result.reached else None,
-            resolved=result.resolved if result.reached else None,
-            satisfaction_level=result.level if result.reached else None,
-            satisfaction_scale=result.scale if result.reached else None,
-            satisfied=satisfied,
-        )
+    aggregate.new(
+        Callback,
+        report_id=report.id,
+        n=aggregate.next_report_n(report),
+        event_id=aggregate.event.id,
+        called_at=act.acted_at,
+        agent_id=agent_id,
+        reached=result.reached,
+        contacted=result.contacted if result.reached else None,
+        resolved=result.resolved if result.reached else None,
+        satisfaction_level=result.level if result.reached else None,
+        satisfaction_scale=result.scale if result.reached else None,
+        satisfied=satisfied,
     )
     aggregate.record(
         act,

@@ -14,15 +14,14 @@ def owe(aggregate: EventAggregate, report: Report, kind: DebtKind, at: datetime)
     """Records a debt; one of a kind is open at most."""
     if aggregate.open_debts(kind, report=report):
         return
-    aggregate.add(
-        Debt(
-            report_id=report.id,
-            n=aggregate.next_report_n(report),
-            kind=kind,
-            owed_at=at,
-            paid_at=None,
-            waived=None,
-        )
+    aggregate.new(
+        Debt,
+        report_id=report.id,
+        n=aggregate.next_report_n(report),
+        kind=kind,
+        owed_at=at,
+        paid_at=None,
+        waived=None,
     )
 
 

@@ -10,19 +10,18 @@ from app.events.tables import Inspection, WorkOrder
 
 def request(aggregate: EventAggregate, order: WorkOrder, act: Act) -> Inspection:
     """Asks for an inspection of what the lead unit has reported done."""
-    inspection = aggregate.add(
-        Inspection(
-            event_id=order.event_id,
-            n=aggregate.next_n(),
-            jurisdiction_id=order.jurisdiction_id,
-            order_n=order.n,
-            round=order.round,
-            state="requested",
-            collector_id=None,
-            evidence=[],
-            requested_at=act.at,
-            ended_at=None,
-        )
+    inspection = aggregate.new(
+        Inspection,
+        event_id=order.event_id,
+        n=aggregate.next_n(),
+        jurisdiction_id=order.jurisdiction_id,
+        order_n=order.n,
+        round=order.round,
+        state="requested",
+        collector_id=None,
+        evidence=[],
+        requested_at=act.at,
+        ended_at=None,
     )
     aggregate.record(act, "inspection_requested", subject=inspection, to_state="requested", note="")
     return inspection

@@ -9,6 +9,7 @@ import orjson
 from app.core.crypto import CHAIN_START, Keyring, normalise_phone, seal
 from app.core.database import Json
 from app.core.ids import uuid7
+from app.core.set_writes import plain_row
 from app.events.aggregate import Act, EventAggregate
 from app.events.report_tables import EventReport, Report, ReportIdentity
 from app.events.tables import Event
@@ -42,7 +43,8 @@ def new_event(
     """An event begun by this report: classified and located as far as the analysis went, not yet dispatched."""
     report, place, item = arrival.report, analysis.location, analysis.item
     aggregate = EventAggregate(
-        event=Event(
+        event=plain_row(
+            Event,
             id=uuid7(),
             jurisdiction_id=jurisdiction_id,
             event_no=event_no,
@@ -87,7 +89,8 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
         "street_code community_code cell_id duty_grid_code lon lat place_bucket accused_org_ids release_vector"
     )
     return EventAggregate(
-        event=Event(
+        event=plain_row(
+            Event,
             id=uuid7(),
             event_no=event_no,
             seq=0,
@@ -148,35 +151,34 @@ def admit_report(
     """Adds the report with its sealed identity to the event, as its first or as one that joins."""
     event, source = aggregate.event, arrival.report
     reporter = source.reporter
-    report = aggregate.add(
-        Report(
-            id=arrival.id,
-            jurisdiction_id=event.jurisdiction_id,
-            client_id=client_id,
-            channel=source.channel,
-            source_ref=source.source_ref,
-            linked_ref=source.linked_ref,
-            kind=source.kind,
-            demand_type=source.demand_type,
-            state="open",
-            seq=0,
-            title=mask_personal_numbers(source.title),
-            content=mask_personal_numbers(source.content),
-            address=mask_personal_numbers(source.addresses[0]) if source.addresses else "",
-            source_lon_lat=_pairs(source),
-            source_crs=source.points[0].crs if source.points else None,
-            pictures=[picture.sha256 for picture in source.pictures],
-            anonymous=reporter.anonymous,
-            confidential=source.confidential,
-            reply_wanted=source.reply_wanted,
-            occurred_at=source.occurred_at,
-            received_at=act.at,
-        )
+    report = aggregate.new(
+        Report,
+        id=arrival.id,
+        jurisdiction_id=event.jurisdiction_id,
+        client_id=client_id,
+        channel=source.channel,
+        source_ref=source.source_ref,
+        linked_ref=source.linked_ref,
+        kind=source.kind,
+        demand_type=source.demand_type,
+        state="open",
+        seq=0,
+        title=mask_personal_numbers(source.title),
+        content=mask_personal_numbers(source.content),
+        address=mask_personal_numbers(source.addresses[0]) if source.addresses else "",
+        source_lon_lat=_pairs(source),
+        source_crs=source.points[0].crs if source.points else None,
+        pictures=[picture.sha256 for picture in source.pictures],
+        anonymous=reporter.anonymous,
+        confidential=source.confidential,
+        reply_wanted=source.reply_wanted,
+        occurred_at=source.occurred_at,
+        received_at=act.at,
     )
     aggregate.data_keys[report.id] = arrival.wrapped_key
-    aggregate.add(EventReport(event_id=event.id, report_id=report.id, joined_at=act.at, left_at=None, cause=cause))
+    aggregate.new(EventReport, event_id=event.id, report_id=report.id, joined_at=act.at, left_at=None, cause=cause)
     if not reporter.anonymous:
-        aggregate.add(_identity(report.id, reporter, arrival.data_key, keyring))
+        _seal_identity(aggregate, report.id, reporter, arrival.data_key, keyring)
     aggregate.change(event, report_count=event.report_count + 1)
     data: Json = {"channel": source.channel, "cause": cause, "release": dict(event.release_vector)}
     aggregate.record(act, "received", report=report, data=data, note="")
@@ -188,7 +190,9 @@ def _pairs(source: NormalisedReport) -> str | None:
     return ";".join(f"{point.role}:{point.lon!r},{point.lat!r}" for point in source.points) or None
 
 
-def _identity(report_id: UUID, reporter: Reporter, data_key: bytes, keyring: Keyring) -> ReportIdentity:
+def _seal_identity(
+    aggregate: EventAggregate, report_id: UUID, reporter: Reporter, data_key: bytes, keyring: Keyring
+) -> None:
     plain = orjson.dumps(
         {
             "name": reporter.name,
@@ -199,7 +203,8 @@ def _identity(report_id: UUID, reporter: Reporter, data_key: bytes, keyring: Key
         }
     )
     numbers = [number for phone in reporter.phones if (number := normalise_phone(phone))]
-    return ReportIdentity(
+    aggregate.new(
+        ReportIdentity,
         report_id=report_id,
         sealed=seal(data_key, plain, IDENTITY_AAD + report_id.bytes),
         masked_name=mask_name(reporter.name) if reporter.name else "",

@@ -25,8 +25,6 @@ async def list_events(
 ) -> Page[Any]:
     """Rows with ``event_id`` and ``EVENT_COLUMNS``. Raises ``Malformed`` for a cursor of other filters."""
     shares = await shares_of(session)
-    keys, scans, digest, after = choose(
-        "events", sight, filters, shares, cursor, only_open=means_open(filters)
-    )
+    keys, scans, digest, after = choose("events", sight, filters, shares, cursor, only_open=means_open(filters))
     listing = Listing(keys, scans, EVENT_COLUMNS, "JOIN event e ON e.id = k.event_id")
     return await listing.page(session, digest=digest, limit=limit, after=after)

@@ -22,9 +22,7 @@ _COLUMNS = (
     "(SELECT min(c.due_at) FROM clock c WHERE c.event_id = o.event_id AND c.order_n = o.n "
     "AND c.state = 'running') AS next_due_at"
 )
-_JOINS = (
-    "LEFT JOIN work_order o ON o.event_id = k.event_id AND o.n = k.n LEFT JOIN event e ON e.id = k.event_id"
-)
+_JOINS = "LEFT JOIN work_order o ON o.event_id = k.event_id AND o.n = k.n LEFT JOIN event e ON e.id = k.event_id"
 
 
 def _order_filters(filters: Filters, o: str) -> Where:
@@ -76,7 +74,18 @@ def _by_order(sight: Sight, filters: Filters, shares: Shares, only_open: bool) -
         among = "ix_work_order_unit_open" if only_open else None
         rows = shares.rows("work_order.unit_id", [filters.unit_id], among=among)
         ways.append(
-            [Scan(rows, "work_order o", f"o.unit_id = :unit_id{ended}", _OWN, own.sql, event.sql, budget=10_000, values=values)]
+            [
+                Scan(
+                    rows,
+                    "work_order o",
+                    f"o.unit_id = :unit_id{ended}",
+                    _OWN,
+                    own.sql,
+                    event.sql,
+                    budget=10_000,
+                    values=values,
+                )
+            ]
         )
     if only_open:
         rows = shares.relation("ix_work_order_open")

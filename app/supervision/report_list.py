@@ -103,9 +103,7 @@ _ONE = text(
     FROM (SELECT event_id, CAST(:id AS uuid) AS report_id FROM found) k {_JOINS}
     """  # noqa: S608 - our own columns
 )
-_REPLIES = text(
-    "SELECT n, method, result, body, replied_at FROM reply WHERE report_id = :id ORDER BY n"
-)
+_REPLIES = text("SELECT n, method, result, body, replied_at FROM reply WHERE report_id = :id ORDER BY n")
 _CALLBACKS = text(
     "SELECT n, called_at, reached, contacted, resolved, satisfaction_level, satisfaction_scale, satisfied "
     "FROM callback WHERE report_id = :id ORDER BY n"
@@ -130,9 +128,7 @@ async def answers_to(session: AsyncSession, report_id: UUID) -> tuple[list[Any],
     return list(replies), list(callbacks)
 
 
-_IDENTITIES = text(
-    "SELECT report_id, masked_name, masked_phone FROM report_identity WHERE report_id = ANY(:ids)"
-)
+_IDENTITIES = text("SELECT report_id, masked_name, masked_phone FROM report_identity WHERE report_id = ANY(:ids)")
 
 
 async def masked_identities(session: AsyncSession, report_ids: list[UUID]) -> dict[UUID, Any]:

@@ -31,7 +31,7 @@ class Key:
 EVENT_ID = Key("event_id", UUID, "uuid")
 NUMBER = Key("n", int, "integer")
 REPORT_ID = Key("report_id", UUID, "uuid")
-RECEIVED_AT = Key("received_at", datetime, "timestamptz")
+RECEIVED_AT = Key("order_at", datetime, "timestamptz")
 
 
 @dataclass(slots=True)
@@ -180,9 +180,7 @@ class Listing:
             f"FROM ({keys}) k {self.joins} ORDER BY {_ordered([f'k.{name}' for name in names], self.order[0])}"
         )
 
-    async def page(
-        self, session: AsyncSession, *, digest: str, limit: int, after: Sequence[Any] | None
-    ) -> Page[Any]:
+    async def page(self, session: AsyncSession, *, digest: str, limit: int, after: Sequence[Any] | None) -> Page[Any]:
         """The rows behind ``after``, at most ``limit``, and where to go on."""
         if not self.scans:
             return Page((), None)

@@ -1,7 +1,7 @@
 """Each channel's report to a closed event, with every book checked on the way."""
 
 from app.core.timing import MovableClock
-from tests.flows.town import Town, WAGES
+from tests.flows.town import WAGES, Town
 
 
 async def test_hotline_report_is_handled_inspected_answered_and_closed(town: Town, clock: MovableClock) -> None:

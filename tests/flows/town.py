@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -31,10 +32,14 @@ _numbers = count(1)
 
 def point_in(cell_id: str, *, east_m: float = 0.0) -> tuple[float, float]:
     """A point inside a unit cell (CGCS2000), shifted a few metres to the east."""
-    cells = json.loads((DEMO_CITY / "cells.geojson").read_text())
-    polygon = next(shape(f["geometry"]) for f in cells["features"] if f["properties"]["cell_id"] == cell_id)
-    inside = polygon.representative_point()
+    inside = _cells()[cell_id].representative_point()
     return inside.x + east_m / 94_000, inside.y
+
+
+@cache
+def _cells() -> dict[str, Any]:
+    features = json.loads((DEMO_CITY / "cells.geojson").read_text())["features"]
+    return {feature["properties"]["cell_id"]: shape(feature["geometry"]) for feature in features}
 
 
 def picture(colour: str = "red") -> bytes:
@@ -194,6 +199,11 @@ class Town:
             unit, order, "report_done", result=result, statement="已处置", evidence=[uploaded.json()["sha256"]]
         )
         return order, unit
+
+    async def handle_again(self, event_id: str) -> None:
+        """The unit reports a sent-back order done."""
+        order, unit = await self.lead(event_id)
+        await self.act(unit, order, "report_done", result="resolved", statement="再次处置")
 
     async def inspect(self, event_id: str, *, passed: bool = True) -> None:
         """A collector claims and decides the inspection."""

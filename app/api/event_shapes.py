@@ -1,0 +1,274 @@
+"""How an event, its orders, inspections, clocks and timeline look to their reader."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from app.api.shapes import (
+    CityTime,
+    ItemShape,
+    PlaceShape,
+    Shape,
+    UnitShape,
+    item_shape,
+    order_id,
+    place_shape,
+    title_shown,
+    unit_shape,
+)
+from app.core.database import Json
+from app.events.aggregate import EventAggregate
+from app.events.tables import Clock, Inspection, ReturnRequest, WorkOrder
+from app.events.visibility import Stand
+from app.masters import Masters
+from app.supervision.timeline_read import Happened
+
+
+class EventSummary(Shape):
+    """An event as lists tell it."""
+
+    id: UUID = Field(description="事件标识")
+    event_no: str = Field(description="事件编号")
+    title: str = Field(description="标题（已脱敏；举报件对承办单位不显示原文）")
+    state: str = Field(description="状态")
+    end_kind: str | None = Field(description="结束方式，如 handled、explained、answered_directly、forced")
+    triage: str | None = Field(description="待人工研判的原因；null 表示不需要")
+    item: ItemShape | None = Field(description="治理事项")
+    domain: str | None = Field(description="领域")
+    demand_type: str | None = Field(description="诉求性质")
+    level: str = Field(description="处置层级")
+    urgency: str = Field(description="紧急程度")
+    channel: str = Field(description="来源渠道")
+    closure_profile: str = Field(description="办结方式：inspection 核查、answer 答复、both 两者")
+    place: PlaceShape = Field(description="事发位置")
+    lead_unit: UnitShape | None = Field(description="主办单位")
+    report_count: int = Field(description="诉求数（含并单）")
+    merged_into: UUID | None = Field(description="并入的事件")
+    received_at: CityTime = Field(description="受理时间")
+    ended_at: CityTime | None = Field(description="结束时间")
+    settled_at: CityTime | None = Field(description="全部答复、回访、反馈完毕的时间")
+    seq: int = Field(description="版本，同 ETag")
+
+
+def event_summary(masters: Masters, row: Any, event_id: UUID, stand: Stand) -> EventSummary:
+    """From an event's row, or a row of a list."""
+    return EventSummary(
+        id=event_id,
+        event_no=row.event_no,
+        title=title_shown(masters, row, stand),
+        state=row.state,
+        end_kind=row.end_kind,
+        triage=row.triage,
+        item=item_shape(masters, row.item_id),
+        domain=row.domain,
+        demand_type=row.demand_type,
+        level=row.level,
+        urgency=row.urgency,
+        channel=row.channel,
+        closure_profile=row.closure_profile,
+        place=place_shape(masters, row),
+        lead_unit=unit_shape(masters, row.lead_unit_id),
+        report_count=row.report_count,
+        merged_into=row.merged_into,
+        received_at=row.received_at,
+        ended_at=row.ended_at,
+        settled_at=row.settled_at,
+        seq=row.seq,
+    )
+
+
+class OrderShape(Shape):
+    """One work order."""
+
+    id: str = Field(description="工单标识：事件标识.序号")
+    n: int = Field(description="在事件中的序号")
+    event_id: UUID = Field(description="事件标识")
+    unit: UnitShape | None = Field(description="承办单位")
+    role: str = Field(description="lead 主办、supporting 协办")
+    state: str = Field(description="状态")
+    round: int = Field(description="第几次办理，1 为首次")
+    urgency: str = Field(description="紧急程度")
+    channel: str = Field(description="来源渠道")
+    dispatched_at: CityTime = Field(description="派单时间")
+    signed_at: CityTime | None = Field(description="签收时间")
+    signed_automatically: bool = Field(description="是否到时自动签收")
+    first_contact_at: CityTime | None = Field(description="先行联系时间")
+    started_at: CityTime | None = Field(description="开始处置时间")
+    reported_done_at: CityTime | None = Field(description="处置完毕时间")
+    result: str | None = Field(description="resolved 实际解决、explained 解释说明")
+    evidence: list[str] = Field(description="处置照片（内容摘要）")
+    ended_at: CityTime | None = Field(description="工单结束时间")
+    allowed_actions: list[str] | None = Field(None, description="您现在可以执行的操作；列表中不给出")
+
+
+def order_shape(
+    masters: Masters, row: WorkOrder | Any, event_id: UUID, n: int, allowed: list[str] | None = None
+) -> OrderShape:
+    """From an order's row, or a row of a list."""
+    return OrderShape(
+        id=order_id(event_id, n), n=n, event_id=event_id, **_order_values(masters, row), allowed_actions=allowed
+    )
+
+
+def _order_values(masters: Masters, row: WorkOrder | Any) -> dict[str, Any]:
+    same = (
+        "role state round urgency channel dispatched_at signed_at signed_automatically first_contact_at started_at "
+        "reported_done_at result evidence ended_at"
+    )
+    return {"unit": unit_shape(masters, row.unit_id), **{name: getattr(row, name) for name in same.split()}}
+
+
+class OrderInList(OrderShape):
+    """An order with what a list tells of its event."""
+
+    event_no: str = Field(description="事件编号")
+    title: str = Field(description="事件标题")
+    item: ItemShape | None = Field(description="治理事项")
+    place: PlaceShape = Field(description="事发位置")
+    received_at: CityTime = Field(description="事件受理时间")
+    next_due_at: CityTime | None = Field(description="最近的到期时间")
+
+
+def order_in_list(masters: Masters, row: Any, stand: Stand) -> OrderInList:
+    """From a row of the orders' list."""
+    return OrderInList(
+        id=order_id(row.event_id, row.n),
+        n=row.n,
+        event_id=row.event_id,
+        **_order_values(masters, row),
+        event_no=row.event_no,
+        title=title_shown(masters, row, stand),
+        item=item_shape(masters, row.item_id),
+        place=place_shape(masters, row),
+        received_at=row.received_at,
+        next_due_at=row.next_due_at,
+    )
+
+
+class ReturnShape(Shape):
+    """A return request."""
+
+    n: int
+    order_n: int = Field(description="工单序号")
+    state: str = Field(description="requested 待审核、approved 同意、rejected 驳回、withdrawn 撤回")
+    reason_code: str = Field(description="退单理由代码")
+    suggested_unit: UnitShape | None = Field(description="建议的承办单位")
+    requested_at: CityTime
+    decided_at: CityTime | None
+
+
+def return_shape(masters: Masters, row: ReturnRequest) -> ReturnShape:
+    """From the row."""
+    return ReturnShape(
+        n=row.n,
+        order_n=row.order_n,
+        state=row.state,
+        reason_code=row.reason_code,
+        suggested_unit=unit_shape(masters, row.suggested_unit_id),
+        requested_at=row.requested_at,
+        decided_at=row.decided_at,
+    )
+
+
+class InspectionShape(Shape):
+    """An inspection task."""
+
+    id: str = Field(description="核查任务标识：事件标识.序号")
+    n: int
+    event_id: UUID
+    order_n: int = Field(description="所核查的工单序号")
+    round: int = Field(description="所核查的是第几次办理")
+    state: str = Field(description="requested 待领取、claimed 已领取、passed 通过、failed 不通过、cancelled 取消")
+    collector_id: UUID | None = Field(description="领取的核查员")
+    evidence: list[str] = Field(description="核查照片（内容摘要）")
+    requested_at: CityTime
+    ended_at: CityTime | None
+
+
+def inspection_values(row: Inspection | Any, event_id: UUID, n: int) -> dict[str, Any]:
+    """The members of ``InspectionShape``."""
+    same = "order_n round state collector_id evidence requested_at ended_at"
+    return {"id": order_id(event_id, n), "n": n, "event_id": event_id} | {
+        name: getattr(row, name) for name in same.split()
+    }
+
+
+class ClockShape(Shape):
+    """A running limit."""
+
+    n: int
+    kind: str = Field(description="signing 签收、first_contact 先行联系、handling 处置、citizen_total 总时限")
+    order_n: int | None = Field(description="工单序号")
+    report_id: UUID | None = Field(description="诉求标识（总时限）")
+    limit: str = Field(description="时限，如 2 work_hour")
+    rule: str = Field(description="时限依据")
+    started_at: CityTime
+    due_at: CityTime
+    assumed: bool = Field(description="到期时间落在尚未公布日历的年份，按周一至周五估算")
+
+
+def clock_shape(row: Clock) -> ClockShape:
+    """From the row."""
+    return ClockShape(
+        n=row.n,
+        kind=row.kind,
+        order_n=row.order_n,
+        report_id=row.report_id,
+        limit=f"{row.limit_value} {row.limit_unit}",
+        rule=row.rule,
+        started_at=row.started_at,
+        due_at=row.due_at,
+        assumed=row.assumed,
+    )
+
+
+class ParticipantShape(Shape):
+    """A unit that takes part."""
+
+    unit: UnitShape | None
+    role: str = Field(description="lead 主办、supporting 协办、inspector 核查、desk 协调")
+    since: CityTime
+
+
+def participants_of(masters: Masters, aggregate: EventAggregate) -> list[ParticipantShape]:
+    """Those who take part now."""
+    return [
+        ParticipantShape(unit=unit_shape(masters, row.org_id), role=row.role, since=row.since)
+        for row in aggregate.participants
+    ]
+
+
+class TimelineRow(Shape):
+    """One act of an event's history."""
+
+    n: int = Field(description="在事件中的序号")
+    act: str = Field(description="做了什么")
+    subject: str = Field(description="对什么做的：event、work_order、report、inspection、return_request、clock")
+    subject_n: int | None
+    report_id: UUID | None
+    from_state: str | None
+    to_state: str | None
+    actor_kind: str = Field(description="user 人员、client 来源系统、system 系统")
+    actor_id: str | None
+    actor_role: str | None = Field(description="办理时的席位")
+    actor_unit: UnitShape | None = Field(description="办理时的单位")
+    acted_at: CityTime = Field(description="办理人自己的时间（离线补传时早于记录时间）")
+    recorded_at: CityTime = Field(description="系统记录时间")
+    data: Json
+    note: str | None = Field(description="文字说明")
+    note_state: str = Field(description="none 没有、shown 已显示、withheld 对您不显示、erased 已依法删除")
+
+
+def timeline_row(masters: Masters, row: Happened) -> TimelineRow:
+    """From a row as its reader may see it."""
+    return TimelineRow(**timeline_values(masters, row))
+
+
+def timeline_values(masters: Masters, row: Happened) -> dict[str, Any]:
+    """The members of ``TimelineRow``."""
+    same = (
+        "n act subject subject_n report_id from_state to_state actor_kind actor_id actor_role acted_at recorded_at "
+        "data note note_state"
+    )
+    return {"actor_unit": unit_shape(masters, row.actor_org_id)} | {name: getattr(row, name) for name in same.split()}

@@ -1,0 +1,63 @@
+"""``/inspections``: what collectors go and look at."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from app.api.dependencies import ReaderDep
+from app.api.event_shapes import InspectionShape, inspection_values
+from app.api.problems import RESPONSES
+from app.api.shapes import (
+    CityTime,
+    ItemShape,
+    PageShape,
+    PlaceShape,
+    UnitShape,
+    item_shape,
+    names_of,
+    place_shape,
+    title_shown,
+    unit_shape,
+)
+from app.events.lifecycles import INSPECTION
+from app.events.visibility import Sight
+from app.supervision import inspection_list
+from app.supervision.filters import EventQuery, filters_of
+
+router = APIRouter(tags=["inspections 核查"], responses=RESPONSES)
+
+
+class InspectionInList(InspectionShape):
+    """A task with what the collector needs of the event."""
+
+    event_no: str = Field(description="事件编号")
+    title: str = Field(description="事件标题")
+    item: ItemShape | None = Field(description="治理事项")
+    place: PlaceShape = Field(description="事发位置")
+    lead_unit: UnitShape | None = Field(description="处置单位")
+    urgency: str = Field(description="紧急程度")
+    received_at: CityTime = Field(description="事件受理时间")
+
+
+@router.get("/inspections", summary="核查任务列表")
+async def inspections(who: ReaderDep, query: Annotated[EventQuery, Query()]) -> PageShape[InspectionInList]:
+    """Tasks of the events that the asker sees, newest event first; ``state`` and ``open`` are the task's own."""
+    sight = Sight.of(who.asker, who.masters.organizations)
+    filters = filters_of(query, names_of(who.masters), lifecycle=INSPECTION)
+    page = await inspection_list.list_inspections(who.session, sight, filters, limit=query.limit, cursor=query.cursor)
+    masters = who.masters
+    items = [
+        InspectionInList(
+            **inspection_values(row, row.event_id, row.n),
+            event_no=row.event_no,
+            title=title_shown(masters, row, sight.list_stand(row)),
+            item=item_shape(masters, row.item_id),
+            place=place_shape(masters, row),
+            lead_unit=unit_shape(masters, row.lead_unit_id),
+            urgency=row.urgency,
+            received_at=row.received_at,
+        )
+        for row in page.items
+    ]
+    return PageShape(items=items, next=page.next)

@@ -1,0 +1,92 @@
+"""``/work-orders``: each unit's duties. An order's id is ``<event id>.<n>``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from app.api.dependencies import ReaderDep
+from app.api.event_shapes import (
+    ClockShape,
+    OrderInList,
+    OrderShape,
+    ReturnShape,
+    clock_shape,
+    order_in_list,
+    order_shape,
+    return_shape,
+)
+from app.api.problems import RESPONSES
+from app.api.shapes import (
+    ItemShape,
+    PageShape,
+    PlaceShape,
+    allowed_of,
+    etag,
+    item_shape,
+    names_of,
+    parse_order_id,
+    place_shape,
+    title_shown,
+)
+from app.core.errors import NotFound
+from app.events.store import load_events
+from app.events.visibility import Sight
+from app.supervision import order_list
+from app.supervision.filters import OrderQuery, filters_of
+
+router = APIRouter(tags=["work-orders 工单"], responses=RESPONSES)
+
+
+class OrderDetail(OrderShape):
+    """One order with what its unit needs of the event."""
+
+    event_no: str = Field(description="事件编号")
+    event_state: str = Field(description="事件状态")
+    title: str = Field(description="事件标题")
+    item: ItemShape | None = Field(description="治理事项")
+    place: PlaceShape = Field(description="事发位置")
+    clocks: list[ClockShape] = Field(description="本工单正在计时的时限")
+    returns: list[ReturnShape] = Field(description="本工单的退单申请")
+    event_visible: bool = Field(description="false：工单已离开您的单位，事件的其余内容不再对您显示")
+
+
+@router.get("/work-orders", summary="工单列表")
+async def work_orders(who: ReaderDep, query: Annotated[OrderQuery, Query()]) -> PageShape[OrderInList]:
+    """The orders that the asker sees, those of the newest event first; a unit sees its own."""
+    sight = Sight.of(who.asker, who.masters.organizations)
+    filters = filters_of(query, names_of(who.masters))
+    page = await order_list.list_orders(who.session, sight, filters, limit=query.limit, cursor=query.cursor)
+    items = [order_in_list(who.masters, row, sight.list_stand(row)) for row in page.items]
+    return PageShape(items=items, next=page.next)
+
+
+@router.get("/work-orders/{order_id}", summary="一个工单")
+async def work_order(
+    order_id: Annotated[str, Path(description="工单标识：事件标识.序号")],
+    who: ReaderDep,
+    request: Request,
+    response: Response,
+) -> OrderDetail:
+    """One order; the ETag is its event's version."""
+    event_id, n = parse_order_id(order_id)
+    sight = Sight.of(who.asker, who.masters.organizations)
+    aggregate = (await load_events(who.session, [event_id])).get(event_id)
+    order = aggregate.order(n) if aggregate else None
+    if aggregate is None or order is None or not sight.sees_order(aggregate, order):
+        raise NotFound("没有这个工单，或不在您的权限范围内。")
+    masters, event = who.masters, aggregate.event
+    stand = sight.stand(aggregate)
+    allowed = allowed_of(request, who.asker, masters, aggregate)
+    response.headers["ETag"] = etag(event.seq)
+    return OrderDetail(
+        **order_shape(masters, order, event_id, n, allowed.work_orders.get(n, [])).__dict__,
+        event_no=event.event_no,
+        event_state=event.state,
+        title=title_shown(masters, event, stand or "unit"),
+        item=item_shape(masters, event.item_id),
+        place=place_shape(masters, event),
+        clocks=[clock_shape(clock) for clock in aggregate.clocks if clock.order_n == n],
+        returns=[return_shape(masters, one) for one in aggregate.returns if one.order_n == n],
+        event_visible=stand is not None,
+    )

@@ -1,0 +1,125 @@
+"""``GET /supervision/overdue``: limits that have run out or are about to, the longest overdue first."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.pagination import Page, decode_cursor, digest_of
+from app.events.visibility import Sight
+from app.supervision.filters import Filters
+from app.supervision.scans import Key, Listing, Scan, Where, narrowest
+from app.supervision.shares import Shares, shares_of
+
+_DUE = (Key("due_key", datetime, "timestamptz"), Key("event_id", UUID, "uuid"), Key("n", int, "integer"))
+_KEYS = ("c.due_at", "c.event_id", "c.n")
+_COLUMNS = (
+    "e.event_no, e.title, e.state AS event_state, e.demand_type, e.item_id, e.channel, e.district_code, "
+    "e.street_code, e.community_code, c.kind, c.order_n, c.report_id, coalesce(c.unit_id, e.lead_unit_id) AS unit_id, "
+    "c.limit_value, c.limit_unit, c.rule, c.started_at, c.due_at, c.assumed"
+)
+_JOINS = "LEFT JOIN clock c ON c.event_id = k.event_id AND c.n = k.n LEFT JOIN event e ON e.id = k.event_id"
+
+
+def _own_filters(filters: Filters, at: datetime, near_share: float) -> Where:
+    """Conditions on the clock itself. Near its limit: no more than ``near_share`` of its whole time is left."""
+    where = Where(values={"at": at})
+    if filters.late_by is None:
+        where.add(
+            "c.due_at <= :at OR c.due_at - :at <= (c.due_at - c.started_at) * CAST(:near AS float8)", near=near_share
+        )
+    if filters.unit_id is not None:
+        where.add("c.unit_id = :unit_id", unit_id=filters.unit_id)
+    if filters.area:
+        where.add(f"c.{filters.area_level}_code = :area", area=filters.area)
+    if filters.item_id is not None:
+        where.add("c.item_id = :item_id", item_id=filters.item_id)
+    if filters.channel:
+        where.add("c.channel = :channel", channel=filters.channel)
+    if filters.stage:
+        where.add("c.kind = :stage", stage=filters.stage)
+    return where
+
+
+def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datetime) -> list[Scan]:
+    barred, barred_values = sight.unbarred()
+    late = {"latest": at - timedelta(minutes=filters.late_by)} if filters.late_by is not None else {}
+    running = "c.state = 'running'" + (" AND c.due_at <= :latest" if late else "")
+    base = own.values | late | {"jurisdiction": sight.jurisdiction_id}
+    mine = f"{running} AND c.jurisdiction_id = :jurisdiction"
+    running_share = shares.relation("ix_clock_due") / shares.relation("clock")
+    place, place_values = sight.areas.condition("c", "clock_area")
+    values = base | place_values
+
+    def scan(rows: float, where: str) -> Scan:
+        return Scan(rows, "clock c", where, _KEYS, f"{own.sql} AND {place}", values=values)
+
+    scans: list[Scan] = []
+    if sight.areas:
+        ways = [[scan(shares.relation("ix_clock_due"), mine)]]
+        if filters.unit_id is not None:
+            rows = shares.rows("clock.unit_id", [filters.unit_id]) * running_share
+            ways.append([scan(rows, f"{mine} AND c.unit_id = :unit_id")])
+        if filters.area and filters.area_level != "district":
+            # A street's index serves its communities too: their codes begin with the street's (DOMAIN.md §2.3).
+            street = filters.area[:9]
+            rows = shares.rows("clock.street_code", [street]) * running_share
+            values |= {"street": street}
+            ways.append([scan(rows, f"{mine} AND c.street_code = :street")])
+        streets = sorted({code[:9] for code in (*sight.areas.streets, *sight.areas.communities)})
+        if streets and not sight.areas.districts:
+            rows = shares.rows("clock.street_code", streets) * running_share
+            over = "unnest(CAST(:streets AS text[])) AS s(v)"
+            scoped = f"{mine} AND c.street_code = s.v"
+            ways.append(
+                [
+                    Scan(
+                        rows,
+                        "clock c",
+                        scoped,
+                        _KEYS,
+                        f"{own.sql} AND {place}",
+                        over=over,
+                        values=values | {"streets": streets},
+                    )
+                ]
+            )
+        scans += narrowest(*ways)
+    if sight.units and not sight.areas.whole:
+        scans.append(
+            Scan(
+                0,
+                "clock c",
+                f"{mine} AND c.unit_id = s.v",
+                _KEYS,
+                own.sql,
+                barred,
+                over="unnest(CAST(:units AS bigint[])) AS s(v)",
+                budget=10_000,
+                values=base | barred_values | {"units": sorted(sight.units)},
+            )
+        )
+    return scans
+
+
+async def list_overdue(
+    session: AsyncSession,
+    sight: Sight,
+    filters: Filters,
+    *,
+    at: datetime,
+    near_share: float,
+    limit: int,
+    cursor: str | None,
+) -> Page[Any]:
+    """Rows of running clocks past due at ``at`` or near it. A unit sees the clocks of its own orders.
+
+    Raises ``Malformed`` for a cursor of other filters.
+    """
+    shares = await shares_of(session)
+    digest = digest_of("overdue", filters.as_dict())
+    after = decode_cursor(cursor, digest, [key.kind for key in _DUE])
+    own = _own_filters(filters, at, near_share)
+    listing = Listing(_DUE, _scans(sight, filters, own, shares, at), _COLUMNS, _JOINS, order=("ASC", ">"))
+    return await listing.page(session, digest=digest, limit=limit, after=after)
