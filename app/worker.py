@@ -11,14 +11,13 @@ from typing import Final
 
 import structlog
 from prometheus_client import start_http_server
-from sqlalchemy import select
+from sqlalchemy import text
 
 from app import background
 from app.core.database import transaction
 from app.core.metrics import WORKER_FAILURES, WORKER_HEARTBEAT
 from app.core.receivers import open_http
 from app.core.settings import Settings
-from app.core.tables import Jurisdiction
 from app.runtime import Runtime, open_runtime
 
 #: while there is nothing to do, polls grow from the first to the second of these many seconds apart
@@ -74,7 +73,8 @@ async def _warm(runtime: Runtime) -> None:
     """Builds the masters before the first step needs them under an event's lock: it can take seconds."""
     try:
         async with transaction(runtime.sessions) as session:
-            for jurisdiction_id in await session.scalars(select(Jurisdiction.id)):
+            found = await session.scalars(text("SELECT id FROM jurisdiction WHERE release_vector <> '{}'"))
+            for jurisdiction_id in found.all():
                 await runtime.masters.get(session, jurisdiction_id)
     except Exception:
         log.exception("worker.warm_failed")

@@ -24,6 +24,7 @@ from app.accounts.tokens import ClientSubject, TokenIssuer, UserSubject
 from app.core import postgres
 from app.core.crypto import Keyring
 from app.core.database import make_engine, make_sessions, transaction
+from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.core.storage import Attachments
 from app.core.timing import MovableClock, use_clock
@@ -43,7 +44,9 @@ def settings() -> Iterator[Settings]:
     """Settings over a folder that is gone after the run."""
     folder = Path(tempfile.mkdtemp(prefix="bihuan-test-"))
     folder.chmod(0o755)  # as root the server runs as another user, who must be able to pass through
-    yield Settings(demo=True, data_dir=folder, database_url="", log_level="error")
+    made = Settings(demo=True, data_dir=folder, database_url="", log_level="error")
+    configure_logging(made)
+    yield made
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -135,10 +135,11 @@ async def _perform(
             allowed=_offered_names(request.resource, asker, masters, aggregate, subject),
             state=subject.state,
         )
+    was_settled = aggregate.event.settled_at is not None
     action.run(case, body)
     written = [aggregate, *case.begun] + ([case.other.event] if case.other else [])
     await write_events(session, runtime.keyring, written)
-    if aggregate.event.settled_at is not None:
+    if was_settled or aggregate.event.settled_at is not None:
         await settle_merged(session, aggregate)
     if "reveal" in case.answer:
         case.answer["identity"] = await _identity(session, runtime, case.answer.pop("reveal"))
@@ -342,14 +343,14 @@ def _answer(
 
 
 async def settle_merged(session: AsyncSession, aggregate: EventAggregate) -> None:
-    """Events merged into one that is final are final with it."""
+    """Events merged into one are final with it, and open again when it is."""
     await session.execute(
         text(
             """
             WITH RECURSIVE family(id) AS (
               SELECT e.id FROM event e WHERE e.merged_into = :id
               UNION SELECT e.id FROM event e JOIN family f ON e.merged_into = f.id
-            ) UPDATE event SET settled_at = :at WHERE id IN (SELECT id FROM family) AND settled_at IS NULL
+            ) UPDATE event SET settled_at = :at WHERE id IN (SELECT id FROM family) AND settled_at IS DISTINCT FROM :at
             """
         ),
         {"id": aggregate.event.id, "at": aggregate.event.settled_at},

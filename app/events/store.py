@@ -135,7 +135,10 @@ def _deliveries(aggregate: EventAggregate, keyring: Keyring) -> list[Delivery]:
     for message in aggregate.outgoing:
         wrapped = aggregate.data_keys.get(message.report.id)
         if wrapped is None:
-            continue  # the person was erased: nothing about them may leave any more
+            # The person was erased: nothing about them may leave any more, and nothing is owed to their source.
+            for debt in aggregate.open_debts("result", report=message.report):
+                aggregate.change(debt, waived="erased")
+            continue
         body = orjson.dumps(message.body)
         rows.append(
             plain_row(

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no annotations
+from threadpoolctl import threadpool_limits
 
 from app.items.ngrams import NgramSpace
 from app.items.phrases import KeywordFinder, Phrase
