@@ -112,14 +112,14 @@ WITH made AS (
   INSERT INTO user_account (id, jurisdiction_id, username, display_name, org_id)
   VALUES (:id, :jurisdiction, :name, :name, :org) RETURNING id)
 INSERT INTO seat (user_id, role, scope_area, scope_org_id, since)
-SELECT made.id, :role, :area, u, :at FROM made, unnest(CAST(:units AS integer[])) AS u
+SELECT made.id, :role, :area, u, CAST(:at AS timestamptz) FROM made, unnest(CAST(:units AS integer[])) AS u
 """
 
 # The numbers of a row come from random() under a fixed seed; ``power(random(), k)`` makes few values take most.
 BASE = """
 CREATE UNLOGGED TABLE bench_base AS
 WITH numbers AS (
-  SELECT g, CAST(:until AS timestamptz) - make_interval(secs => (CAST(:count AS int) - g) * 86400.0 * {days} / :count)
+  SELECT g, CAST(:until AS timestamptz) - make_interval(secs => (CAST(:count AS int) - g) * 86400.0 * {days} / CAST(:count AS int))
            AS received_at,
          floor({items} * power(random(), 3))::int AS item, floor({units} * power(random(), 2.5))::int AS unit,
          floor({units} * random())::int AS other, floor({streets} * power(random(), 1.3))::int AS street,
@@ -297,6 +297,9 @@ STEPS = (
 
 def statement(sql: str) -> str:
     """A step with its constants filled in."""
-    return sql.format(
+    filled = sql.format(
         items=ITEMS, units=UNITS, streets=STREETS, communities=COMMUNITIES, days=DAYS, jurisdiction=JURISDICTION
+    )
+    return filled.replace(":jurisdiction", "CAST(:jurisdiction AS smallint)").replace(
+        ":client", "CAST(:client AS integer)"
     )
