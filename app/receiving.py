@@ -201,7 +201,7 @@ async def _derive_and_write(
         if aggregate.event.ended_at is None
     }
     known = [event for event in known if event.event_id in open_events]
-    numbers = iter(await runtime.numbers.take(len(derived), at))
+    numbers = iter(await runtime.numbers.take(session, len(derived), at))
     act = Act(Actor("client", str(client.id)), at, at)
     receipts: list[Receipt] = []
     for one in derived:

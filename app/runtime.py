@@ -8,12 +8,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import TokenIssuer
 from app.core import postgres
 from app.core.crypto import Keyring
-from app.core.database import Sessions, make_engine, make_sessions, transaction
+from app.core.database import Sessions, make_engine, make_sessions
 from app.core.settings import Settings
 from app.core.storage import Attachments
 from app.masters import MastersCache
@@ -25,24 +26,26 @@ _BLOCK = 100
 class EventNumbers:
     """Event numbers for people: the day, then a number from a block that this process reserved for itself.
 
-    Reserving is a statement of its own (a sequence), so that no two transactions wait for each other; what a process
-    does not use up is a gap.
+    A sequence gives out the blocks: it never takes one back and lets nobody wait, whatever becomes of the transaction
+    that asked. What a process does not use up is a gap.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._next = 0
         self._left = 0
 
-    async def take(self, count: int, at: datetime) -> list[str]:
-        """``count`` fresh numbers like ``20261122-0000012300``."""
+    async def take(self, session: AsyncSession, count: int, at: datetime) -> list[str]:
+        """``count`` fresh numbers like ``20261122-0000012300``.
+
+        It asks over the caller's own connection: waiting for a second one while holding the first would let a full
+        pool wait for itself.
+        """
         numbers: list[int] = []
         async with self._lock:
             while len(numbers) < count:
                 if not self._left:
-                    async with transaction(self._sessions) as session:
-                        block = await session.scalar(text("SELECT nextval('event_no_block')"))
+                    block = await session.scalar(text("SELECT nextval('event_no_block')"))
                     self._next, self._left = int(block or 0) * _BLOCK, _BLOCK
                 numbers.append(self._next)
                 self._next, self._left = self._next + 1, self._left - 1
@@ -95,7 +98,7 @@ async def open_runtime(settings: Settings, *, database: str = "bihuan") -> Async
             tokens=TokenIssuer.from_settings(settings, keyring),
             passwords=Passwords(),
             attachments=Attachments.from_settings(settings),
-            numbers=EventNumbers(sessions),
+            numbers=EventNumbers(),
         )
     finally:
         await engine.dispose()

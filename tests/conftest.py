@@ -153,7 +153,7 @@ def make_runtime(
         tokens=TokenIssuer.from_settings(settings, keyring),
         passwords=Passwords(time_cost=1, memory_kib=8),
         attachments=Attachments.from_settings(settings),
-        numbers=EventNumbers(sessions),
+        numbers=EventNumbers(),
     )
 
 

@@ -127,7 +127,7 @@ async def _perform(
         subject=subject,
         asker=asker,
         other=Turn(masters, locked[other_id], _act(body, actor, locked[other_id].event)) if other_id else None,
-        event_no=(await runtime.numbers.take(1, now()))[0] if action.begins_event else "",
+        event_no=(await runtime.numbers.take(session, 1, now()))[0] if action.begins_event else "",
     )
     if action.offered is not None and not action.offered(aggregate, subject):
         raise NotAllowedNow(

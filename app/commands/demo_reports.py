@@ -61,7 +61,12 @@ class Planned:
         """Whether the caller is answered or refused while still on the line; the other such reports go to a seat."""
         if self.channel != "hotline-12345":
             return False
-        return self.outcome == "direct_answer" and self.index % 3 != 0 or self.outcome == "not_accepted" and self.index % 2 == 0
+        return (
+            self.outcome == "direct_answer"
+            and self.index % 3 != 0
+            or self.outcome == "not_accepted"
+            and self.index % 2 == 0
+        )
 
 
 def read_reports(folder: Path = CITY_FOLDER) -> list[Planned]:
@@ -228,7 +233,9 @@ def picture(number: int) -> bytes:
     draw = ImageDraw.Draw(image)
     for _ in range(6):
         x, y = random.randrange(140), random.randrange(100)
-        draw.rectangle((x, y, x + 12 + random.randrange(30), y + 20), fill=tuple(random.randrange(256) for _ in range(3)))
+        draw.rectangle(
+            (x, y, x + 12 + random.randrange(30), y + 20), fill=tuple(random.randrange(256) for _ in range(3))
+        )
     draw.text((6, 104), f"bihuan demo {number}", fill=(20, 20, 20))
     kept = io.BytesIO()
     image.save(kept, "JPEG", quality=80)

@@ -31,6 +31,11 @@ CHECKER: Final = "pingshan-checker"
 EVENTS: Final = "pingshan_events_10000.csv"
 TAXONOMY: Final = "pingshan_taxonomy.csv"
 UNITS: Final = "pingshan_units.csv"
+_CLASS_COLUMNS: Final = ("type", "type_code", "main_type", "main_type_code", "sub_type", "sub_type_code")
+_EVENT_COLUMNS: Final = (
+    *("rec_id", "created_date", "source", "property", *_CLASS_COLUMNS, "dispose_unit", "dispose_unit_code"),
+    *("street", "community", "street_code9", "community_code12"),
+)
 #: how the records write "not known"
 UNKNOWN: Final = "-"
 
@@ -121,11 +126,7 @@ def read_cases(folder: Path) -> tuple[Case, ...]:
     items = {row.path: row.code for row in item_rows(folder)}
     cases = []
     faults: list[dict[str, str]] = []
-    columns = (
-        "rec_id created_date source property type type_code main_type main_type_code sub_type sub_type_code "
-        "dispose_unit dispose_unit_code street community street_code9 community_code12"
-    ).split()
-    for line, row in enumerate(_rows(folder / EVENTS, columns), start=2):
+    for line, row in enumerate(_rows(folder / EVENTS, _EVENT_COLUMNS), start=2):
         told = ""
         if row["source"] not in CHANNEL_OF or row["property"] not in _KNOWN_PROPERTIES:
             told = f"来源“{row['source']}”或性质“{row['property']}”没有对应的渠道写法"
@@ -184,10 +185,9 @@ def item_rows(folder: Path) -> list[ItemRow]:
     A class that is listed twice counts once. A code that stands for two classes (602, 615) is left to the first; the
     second gets ``-2`` behind it.
     """
-    columns = "type type_code main_type main_type_code sub_type sub_type_code".split()
     rows: dict[tuple[str, ...], ItemRow] = {}
     times: Counter[str] = Counter()
-    for row in _rows(folder / TAXONOMY, columns):
+    for row in _rows(folder / TAXONOMY, _CLASS_COLUMNS):
         path, code = (row["type"], row["main_type"], row["sub_type"]), row["sub_type_code"]
         if path in rows:
             continue

@@ -1,4 +1,4 @@
-"""Routing rules learned from dispatches: whom a class went to in this community, this street, anywhere; then wider classes.
+"""Routing rules learned from dispatches: whom a class went to in this community, this street, anywhere; then wider ones.
 
 A narrower count is preferred but not blindly: the shares of the next wider one count as much as ``weight`` cases. With
 the smallest weight that is the plain majority, ties decided by the wider count. Which weight to use is found out on the

@@ -109,7 +109,10 @@ async def keep(
     *,
     fault: str | None = None,
 ) -> set[UUID]:
-    """Stores raw messages, sealed; returns the ids of those that are new. ``fault``: held because of it."""
+    """Stores raw messages, sealed; returns the ids of those that are new. ``fault``: held because of it.
+
+    In the order of their refs, so that two batches with the same messages wait for each other instead of dead-locking.
+    """
     rows: list[dict[str, Any]] = [
         {
             "id": arrival.id,
@@ -121,7 +124,7 @@ async def keep(
             "state": "held" if fault else "accepted",
             "fault": fault,
         }
-        for arrival in arrivals
+        for arrival in sorted(arrivals, key=lambda arrival: arrival.report.source_ref)
     ]
     kept = await session.execute(_KEEP, {"rows": to_json(rows), "client_id": client_id, "received_at": at})
     return set(kept.scalars())
