@@ -21,6 +21,7 @@ import httpx
 import orjson
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from uvicorn.importer import import_from_string
 
 from app.accounts.tokens import ClientSubject
 from app.commands.city import City, set_up_city
@@ -30,7 +31,6 @@ from app.commands.scratch_database import libpq_url
 from app.core import postgres
 from app.core.errors import Unavailable
 from app.core.settings import Settings
-from app.main import create_app
 from app.runtime import Runtime, open_runtime
 
 #: reports of each kind whose statements are counted
@@ -112,7 +112,8 @@ async def count_statements(runtime: Runtime, city: City) -> tuple[Statements, Wr
     """Sends reports to the API in this process, one at a time, and counts. Raises Unavailable when none could join."""
     counted = StatementCount(runtime)
     samples = Samples("STMT", join_share=0)
-    app = create_app(runtime=runtime)
+    # by name, as the server loads it: the API stands above the commands
+    app = import_from_string("app.main:create_app")(runtime=runtime)
     new: list[int] = []
     joining: list[int] = []
     written: WrittenReport | None = None
@@ -231,7 +232,8 @@ async def same_rows_script(runtime: Runtime, written: WrittenReport) -> str:
                 "(" + ", ".join(_literal(value, types[name], fresh) for name, value in row.items()) + ")"
                 for row in rows
             )
-            parts.append(f"w{len(parts)} AS (INSERT INTO {table} ({', '.join(rows[0])}) VALUES {values})")
+            names = ", ".join(rows[0])
+            parts.append(f"w{len(parts)} AS (INSERT INTO {table} ({names}) VALUES {values})")  # noqa: S608 - our rows
     statement = "WITH " + ",\n".join(parts) + "\nSELECT 1;"
     return f"\\set i :i + 1\nBEGIN;\n{statement}\nCOMMIT;\n"
 

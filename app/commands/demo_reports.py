@@ -61,11 +61,8 @@ class Planned:
         """Whether the caller is answered or refused while still on the line; the other such reports go to a seat."""
         if self.channel != "hotline-12345":
             return False
-        return (
-            self.outcome == "direct_answer"
-            and self.index % 3 != 0
-            or self.outcome == "not_accepted"
-            and self.index % 2 == 0
+        return (self.outcome == "direct_answer" and self.index % 3 != 0) or (
+            self.outcome == "not_accepted" and self.index % 2 == 0
         )
 
 

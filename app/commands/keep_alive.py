@@ -82,7 +82,8 @@ class Connection:
             self._link = link
         if link.transport is None:
             raise NoAnswer("the connection was closed at once")
-        answer = link.answer = loop.create_future()
+        answer: asyncio.Future[tuple[int, bytes]] = loop.create_future()
+        link.answer = answer
         silent = loop.call_later(timeout_seconds, link.fail, "no answer in time")
         link.transport.write(request)
         try:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -183,18 +184,20 @@ def _percent(part: int, whole: int) -> str:
 
 
 def fold_table(folds: Sequence[FoldRun], agreements: Sequence[Agreement]) -> Table:
-    """One line a fold."""
+    """One line a fold; narrow enough for 80 columns."""
     table = Table(
-        *("折", "训练", "权重", "规则", "规则版次", "送出", "新建", "并入", "重复", "暂存", "拒收", "未答"),
-        *("与实际一致",),
+        *("折", "训练", "权重", "规则", "版次", "送出", "新建", "并入", "重复", "暂存", "拒收", "未答", "一致率"),
         title="五折：每折的规则只从另外四折学得，发布后才送这一折",
+        caption="权重：更大范围的占比按几件计入，“平”为只用来打破平局；版次带 * 的是本次发布的",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     for fold, found in zip(folds, agreements, strict=True):
         answers = fold.answers
-        version = f"第 {fold.release_number} 版" if fold.release_number else "—"
+        version = str(fold.release_number or "—") + ("*" if fold.published else "")
         table.add_row(
-            *(str(fold.number + 1), str(fold.training), "仅破平局" if fold.weight < 1 else f"{fold.weight:g}"),
-            *(str(fold.rules), f"{version}{'（本次发布）' if fold.published else ''}", str(answers.total())),
+            *(str(fold.number + 1), str(fold.training), "平" if fold.weight < 1 else f"{fold.weight:g}"),
+            *(str(fold.rules), version, str(answers.total())),
             *(str(answers[name]) for name in ("created", "joined", "repeated", "held", "refused", "unanswered")),
             f"{found.share:.3f}",
         )

@@ -1,4 +1,4 @@
-"""Routing rules learned from dispatches: whom a class went to in this community, this street, anywhere; then wider ones.
+"""Routing rules learned from dispatches: whom a class went to in a community, a street, anywhere; then wider classes.
 
 A narrower count is preferred but not blindly: the shares of the next wider one count as much as ``weight`` cases. With
 the smallest weight that is the plain majority, ties decided by the wider count. Which weight to use is found out on the
@@ -21,7 +21,6 @@ WEIGHTS: Final = (TIES_ONLY, 1.0, 2.0, 4.0, 8.0)
 
 #: a count's place in the chain and what it counts by: from the narrowest to all records
 _Key = tuple[str, ...]
-_NARROWEST, _ITEM = 0, 2
 _DIGITS: Final = 12
 
 
@@ -83,12 +82,9 @@ class Dispatches:
         return Chosen(unit, counts[unit], counts.total())
 
     def unit_for(self, case: Case) -> str | None:
-        """The unit that the rules would name; None where nothing in the records is like it or its place is unknown."""
-        chain = _chain(case)
-        if chain[_NARROWEST] is None:
-            return None
+        """The unit that the rules name; None where nothing in the records is like it."""
         # The last step is everything: no ground to send anything anywhere.
-        found = (self.choose(key) for key in chain[:-1] if key is not None)
+        found = (self.choose(key) for key in _chain(case)[:-1] if key is not None)
         return next((chosen.unit_code for chosen in found if chosen is not None), None)
 
     def _shares_of(self, key: _Key) -> dict[str, float]:

@@ -30,7 +30,7 @@ from app.commands.stack import City, running_stack, set_up_city
 from app.core import releases
 from app.core.database import Sessions, transaction
 from app.core.errors import Unavailable
-from app.core.tables import Release
+from app.core.tables import Jurisdiction, Release
 from app.dispatch.rows import RoutingRuleRow
 from app.masters.publishing import publish, put_file
 from app.masters.validation import MasterFile
@@ -81,6 +81,8 @@ class _Service:
     sessions: Sessions
     city: City
     checker_password: str
+    #: releases of the district that had been published before this run
+    published_before: int
 
 
 async def _pingshan(folder: Path, url: str | None, database: str | None) -> bool:
@@ -98,8 +100,10 @@ async def _service(
     """The service at ``url``, else one of our own; with the district's masters, clients and checker in it."""
     password = secrets.token_urlsafe(24)
     ready: list[City] = []
+    before: list[int] = []
 
     async def prepare(sessions: Sessions, _: object) -> None:
+        before.append(await _published_count(sessions))
         with tempfile.TemporaryDirectory(prefix="bihuan-pingshan-") as name:
             await asyncio.to_thread(pingshan.write_masters, folder, Path(name), cases, _CALENDAR)
             ready.append(await set_up_city(sessions, CODE, NAME, Path(name), by=_BY, password=password))
@@ -107,17 +111,16 @@ async def _service(
     if url is not None:
         async with open_sessions(database=database or "bihuan") as opened:
             await prepare(opened.sessions, None)
-            yield _Service(url.rstrip("/"), opened.sessions, ready[0], password)
+            yield _Service(url.rstrip("/"), opened.sessions, ready[0], password, before[0])
         return
     # Public data in a database of its own: without secrets of ours the demo's will do.
     demo = {} if os.environ.keys() & {"BIHUAN_DEMO", "BIHUAN_SECRET_KEY"} else {"BIHUAN_DEMO": "true"}
     async with running_stack(demo, database or DATABASE, prepare=prepare) as stack:
-        yield _Service(stack.base_url, stack.sessions, ready[0], password)
+        yield _Service(stack.base_url, stack.sessions, ready[0], password, before[0])
 
 
 async def _replay(service: _Service, cases: Sequence[Case], units: dict[str, OrganizationRow]) -> bool:
     """All folds in order, then the account; False when anything is lost or doubled."""
-    before = await _published_count(service)
     usable = {code for code, row in units.items() if row.active}
     cases_of = [[case for case in cases if fold_of(case.rec_id) == number] for number in range(FOLDS)]
     folds: list[FoldRun] = []
@@ -144,10 +147,10 @@ async def _replay(service: _Service, cases: Sequence[Case], units: dict[str, Org
     for line in pingshan_results.filled_in_lines():
         _out.print(line, soft_wrap=True)
     new = sum(fold.answers["created"] + fold.answers["joined"] for fold in folds)
-    published = await _published_count(service) - before
+    published = await _published_count(service.sessions) - service.published_before
     _out.print(
         Text(
-            f"本次：新收 {new} 件，发布规则 {published} 版；发送用批量接口，每批 {_BATCH} 件，"
+            f"本次：新收 {new} 件，发布 {published} 版（其中规则 {sum(fold.published for fold in folds)} 版）；发送用批量接口，每批 {_BATCH} 件，"
             f"同时 {_CONNECTIONS} 批。再执行一次应为新收 0 件、发布 0 版。"
         ),
         soft_wrap=True,
@@ -193,16 +196,15 @@ def _learn(mine: Sequence[Case], training: Sequence[Case], usable: set[str]) -> 
     return weight, rules_from(training, weight, usable), right
 
 
-async def _published_count(service: _Service) -> int:
-    async with service.sessions() as session:
-        return (
-            await session.scalar(
-                select(func.count())
-                .select_from(Release)
-                .where(Release.jurisdiction_id == service.city.jurisdiction_id, Release.status != "draft")
-            )
-            or 0
+async def _published_count(sessions: Sessions) -> int:
+    async with sessions() as session:
+        found = await session.scalar(
+            select(func.count())
+            .select_from(Release)
+            .join(Jurisdiction, Jurisdiction.id == Release.jurisdiction_id)
+            .where(Jurisdiction.code == CODE, Release.status != "draft")
         )
+    return found or 0
 
 
 # ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────────

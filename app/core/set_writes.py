@@ -101,6 +101,8 @@ async def write_rows(
 
 def _values(row: Base) -> Mapping[str, Any]:
     values = row.__dict__
+    if "_sa_instance_state" not in values:  # a plain row: nothing but its columns
+        return values
     return {name: values[name] for name in columns_of(type(row)) if name in values}
 
 
