@@ -14,7 +14,7 @@ from app.accounts.access import Client
 from app.clocks.running import end_clocks, relocate, running, start_clock
 from app.core.crypto import Keyring
 from app.dispatch import orders, returns
-from app.dispatch.routing import Decision, Matter
+from app.dispatch.matters import matter_of, named
 from app.events.aggregate import Act, EventAggregate
 from app.events.report_tables import EventReport, Report
 from app.events.tables import Clock, WorkOrder
@@ -82,14 +82,17 @@ def raise_alarm(turn: Turn, report: Report, handover: str, police_client_id: int
 def dispatch(turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset()) -> WorkOrder | None:
     """派单 by the published rules, or to the unit that a dispatcher names; without an answer a person decides."""
     event = turn.event.event
-    decision = _named(turn, unit_id) if unit_id is not None else _decide(turn, avoid)
+    if unit_id is not None:
+        decision = named(unit_id, turn.masters.organizations)
+    else:
+        item = turn.masters.items.item(turn.masters.item_keys[event.item_id]) if event.item_id else None
+        decision = turn.masters.rules.decide(matter_of(event, item, avoid=avoid))
     if decision.unit_id is None:
         turn.event.record(turn.act, "undecided", data=decision.as_data(), note="")
         ask_person(turn, decision.triage or "no_rule")
         return None
-    return orders.dispatch(
-        turn.event, decision, limits.order_limits(turn.masters, event), turn.act, turn.masters.vector
-    )
+    order_limits = limits.order_limits(turn.masters, event)
+    return orders.dispatch(turn.event, decision, order_limits, turn.act, turn.masters.vector)
 
 
 def ask_person(turn: Turn, why: str) -> None:
@@ -105,17 +108,8 @@ def correct(
 ) -> None:
     """A person names the item or the place: clocks and lists follow, the route is decided again, once, visibly."""
     event = turn.event.event
-    changes: dict[str, Any] = {}
-    if item is not None:
-        changes |= {
-            "item_id": item_id,
-            "domain": item.domain,
-            "level": item.default_level,
-            "closure_profile": item.closure_profile,
-            "standard_row_no": None,
-        }
-    if place is not None:
-        changes |= admission.place_columns(place)
+    changes = admission.item_columns(item, item_id) if item else {}
+    changes |= admission.place_columns(place) if place else {}
     data = {"item": item.key if item else None, "community": place.community_code if place else None}
     turn.event.advance(event, "correct", turn.act, data=data, triage=None, **changes)
     relocate(turn.event)
@@ -226,14 +220,8 @@ def callback(turn: Turn, report: Report, result: answers.CallbackResult, *, agen
     attempts = turn.masters.policies.callback_attempts
     if answers.callback(turn.event, report, result, turn.act, agent_id=agent_id, max_attempts=attempts):
         n = answers.rehandle(turn.event, report, turn.act)
-        start_clock(
-            turn.event,
-            "citizen_total",
-            limits.rehandle_total(turn.masters),
-            turn.act.at,
-            n,
-            report_id=report.id,
-        )
+        total = limits.rehandle_total(turn.masters)
+        start_clock(turn.event, "citizen_total", total, turn.act.at, n, report_id=report.id)
         send_back(turn, cause="dissatisfied")
     else:
         _after_feedback(turn)
@@ -248,56 +236,44 @@ def _after_feedback(turn: Turn) -> None:
 
 def close(turn: Turn, *, standard_row_no: int | None, forced: bool = False, reason: str | None = None) -> None:
     """结案 is the centre's act, against the filing standard's closing condition; forced leaves its debts standing."""
-    lead = turn.event.lead
+    result = turn.event.lead.result if turn.event.lead else None
     if not forced:
         closing.refuse_if_owed(turn.event)
-    kind = "forced" if forced else "handled" if lead and lead.result == "resolved" else "explained"
-    inspections.cancel_open(turn.event, turn.act)
-    chosen = {} if standard_row_no is None else {"standard_row_no": standard_row_no}
-    _end(turn, "force_close" if forced else "close", kind, reason, **chosen)
-    orders.end_open_orders(turn.event, "complete", turn.act, cause=kind)
-    _tell_all(turn, result=lead.result if lead else None)
+    kind = "forced" if forced else "handled" if result == "resolved" else "explained"
+    chosen: dict[str, Any] = {} if standard_row_no is None else {"standard_row_no": standard_row_no}
+    _end(turn, "force_close" if forced else "close", kind, orders_end="complete", note=reason, **chosen)
+    _tell_sources(turn, result=result)
 
 
 def settle_at_desk(turn: Turn, *, kind: Literal["answered_directly", "found_and_fixed"], answer: str) -> None:
     """直接答复: the desk answers on the line; the reply is paid, nobody needs to be called back."""
-    _end(turn, "settle_at_desk", kind)
+    _end(turn, "settle_at_desk", kind, no_callback="answered_on_the_line")
     for report in turn.event.reports:
         answers.reply(turn.event, report, turn.act, method="on_the_line", result="explained", body=answer)
-        debts.waive(turn.event, report, "callback", "answered_on_the_line")
-    _tell_all(turn, result="explained")
+    _tell_sources(turn, result="explained")
 
 
 def refuse(turn: Turn, *, treatment: str, explanation: str, told: bool) -> None:
     """不予受理 with the treatment told: the reporter is owed the way to go, and gets it now or as a reply."""
-    _end(turn, "refuse", treatment, note=explanation)
-    orders.end_open_orders(turn.event, "cancel", turn.act, cause="not_accepted")
+    _end(turn, "refuse", treatment, note=explanation, no_callback="not_accepted")
     for report in turn.event.reports:
-        debts.waive(turn.event, report, "callback", "not_accepted")
         if told:
             answers.reply(turn.event, report, turn.act, method="on_the_line", result="not_accepted", body=explanation)
         elif report.kind == "demand" and not report.anonymous:
             debts.owe(turn.event, report, "reply", turn.act.at)
-    _tell_all(turn, treatment=treatment)
+    _tell_sources(turn, treatment=treatment)
 
 
 def hand_over(turn: Turn, *, to: str) -> None:
     """移交: another system leads from here; its sources are told to whom."""
-    _end(turn, "hand_over", to)
-    orders.end_open_orders(turn.event, "cancel", turn.act, cause="handed_over")
-    for report in turn.event.reports:
-        debts.waive(turn.event, report, "callback", "handed_over")
-    _tell_all(turn, handed_to=to)
+    _end(turn, "hand_over", to, no_callback="handed_over")
+    _tell_sources(turn, handed_to=to)
 
 
 def cancel_event(turn: Turn, *, why: str) -> None:
     """作废: nothing to handle after all; who reported it is still owed a word."""
-    inspections.cancel_open(turn.event, turn.act)
-    _end(turn, "cancel", "void", why)
-    orders.end_open_orders(turn.event, "cancel", turn.act, cause="void")
-    for report in turn.event.reports:
-        debts.waive(turn.event, report, "callback", "cancelled")
-    _tell_all(turn)
+    _end(turn, "cancel", "void", note=why, no_callback="cancelled")
+    _tell_sources(turn)
 
 
 def merge(turn: Turn, target: Turn) -> None:
@@ -310,25 +286,13 @@ def merge(turn: Turn, target: Turn) -> None:
     target.event.change(into, report_count=into.report_count + merged.event.report_count)
 
 
-def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -> Turn:
+def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -> None:
     """拆单: the link ends and the report gets an event of its own, clocked from its receipt, routed by the rules."""
     end_clocks(turn.event, running(turn.event, "citizen_total", report_id=report.id), "stopped", turn.act.at)
-    turn.event.change(link, left_at=turn.act.at)
-    turn.event.change(turn.event.event, report_count=turn.event.event.report_count - 1)
-    turn.event.record(turn.act, "unlinked", report=report, data={"to": str(own.event.id)})
-    turn.event.reports.remove(report)
-    fresh = Turn(turn.masters, own, turn.act)
-    own.reports.append(report)
-    own.debts += [debt for debt in turn.event.debts if debt.report_id == report.id]
-    own.new(
-        EventReport, event_id=own.event.id, report_id=report.id, joined_at=turn.act.at, left_at=None, cause="unlinked"
-    )
-    own.change(own.event, report_count=1)
-    n = own.record(turn.act, "received", report=report, data={"cause": "unlinked", "from": str(turn.event.event.id)})
+    n = admission.move_report(turn.event, own, report, link, turn.act)
     total = limits.citizen_total(turn.masters, report)
     start_clock(own, "citizen_total", total, report.received_at, n, report_id=report.id)
-    dispatch(fresh)
-    return fresh
+    dispatch(Turn(turn.masters, own, turn.act))
 
 
 # ── what the citizen does to an open report ───────────────────────────────────────────────────────────────────
@@ -354,11 +318,11 @@ def withdraw(turn: Turn, report: Report) -> None:
     for kind in ("reply", "callback"):
         debts.waive(turn.event, report, kind, "withdrawn")
     end_clocks(turn.event, running(turn.event, "citizen_total", report_id=report.id), "stopped", turn.act.at)
-    if event.ended_at is None and all(other.state == "withdrawn" for other in turn.event.reports):
-        inspections.cancel_open(turn.event, turn.act)
-        _end(turn, "cancel", "withdrawn")
-        orders.end_open_orders(turn.event, "cancel", turn.act, cause="withdrawn")
     closing.tell(turn.event, report, "result", turn.act.at, end="withdrawn")
+    if event.ended_at is None and all(other.state == "withdrawn" for other in turn.event.reports):
+        _end(turn, "cancel", "withdrawn")
+    else:
+        _after_feedback(turn)
 
 
 # ── what the system does by itself ────────────────────────────────────────────────────────────────────────────
@@ -384,45 +348,26 @@ def delivered(turn: Turn, report: Report, kind: str) -> None:
 # ── shared by several steps ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _end(turn: Turn, trigger: str, kind: str, note: str | None = None, **changes: Any) -> None:
-    turn.event.advance(
-        turn.event.event,
-        trigger,
-        turn.act,
-        data={"kind": kind},
-        note=note,
-        end_kind=kind,
-        triage=None,
-        **changes,
-    )
+def _end(
+    turn: Turn,
+    trigger: str,
+    kind: str,
+    *,
+    orders_end: Literal["complete", "cancel"] = "cancel",
+    no_callback: str = "",
+    note: str | None = None,
+    **changes: Any,
+) -> None:
+    """Every end: what is open ends with the event; a callback that makes no sense any more is waived."""
+    inspections.cancel_open(turn.event, turn.act)
+    changes |= {"end_kind": kind, "triage": None}
+    turn.event.advance(turn.event.event, trigger, turn.act, data={"kind": kind}, note=note, **changes)
+    orders.end_open_orders(turn.event, orders_end, turn.act, cause=kind)
+    for report in turn.event.reports if no_callback else ():
+        debts.waive(turn.event, report, "callback", no_callback)
 
 
-def _tell_all(turn: Turn, **facts: Any) -> None:
+def _tell_sources(turn: Turn, **facts: Any) -> None:
     """The result to each report's source; the debt is paid when the message is delivered, the end final after it."""
-    for report in turn.event.reports:
-        if turn.event.open_debts("result", report=report):
-            closing.tell(turn.event, report, "result", turn.act.at, **facts)
+    closing.tell_all(turn.event, turn.act.at, **facts)
     debts.settle(turn.event, turn.act)
-
-
-def _decide(turn: Turn, avoid: frozenset[int]) -> Decision:
-    event, masters = turn.event.event, turn.masters
-    item = masters.items.item(masters.item_keys[event.item_id]) if event.item_id else None
-    areas = (event.district_code, event.street_code, event.community_code)
-    matter = Matter(
-        item_key=item.key if item else None,
-        item_name=item.name if item else "",
-        major_code=item.major_code if item else "",
-        domain=event.domain or "",
-        level=event.level,
-        areas=tuple(code for code in areas if code),
-        channel=event.channel,
-        accused=frozenset(event.accused_org_ids) | avoid,
-    )
-    return masters.rules.decide(matter)
-
-
-def _named(turn: Turn, unit_id: int) -> Decision:
-    unit = turn.masters.organizations.code_of(unit_id)
-    name = turn.masters.organizations.name(unit_id)
-    return Decision(unit, unit_id, (), "person", None, ("派遣员指定",), (), f"由派遣员指定{name}承办。")

@@ -25,8 +25,10 @@ from app.core.database import transaction
 from app.core.errors import BihuanError, Conflict, Forbidden, Unauthenticated, Unavailable
 from app.core.faults import fault_point
 from app.core.timing import now
+from app.events.again import ReportMoved, until_alone
 from app.events.aggregate import Act, Actor, EventAggregate
-from app.events.store import load_reports, lock_events, write_events
+from app.events.store import event_of_report, load_reports, lock_events, still_there, write_events
+from app.events.tables import Event
 from app.intake import admission, inbox
 from app.intake.analysis import Analysis, Analyst, with_client_datum
 from app.intake.channels import CHANNELS, ClientTraits
@@ -88,13 +90,18 @@ async def take_in(
     Raises ``Unauthenticated`` or ``Forbidden`` for the client, and errors of the database: then nothing was kept and
     the client may send again. A message whose deriving fails is held and answered with a receipt all the same.
     """
-    try:
+
+    async def once() -> list[Receipt | BihuanError]:
         async with transaction(runtime.sessions) as session:
             client = await client_of(session, token)
             if client.channel != channel:
                 raise Forbidden(f"该来源系统登记的渠道是 {client.channel}，不能用 {channel} 渠道上报。")
             receipts = await _receive(session, runtime, client, arrivals)
             fault_point("intake.before_commit")
+        return receipts
+
+    try:
+        receipts = await until_alone(once)
         fault_point("intake.after_commit")
         return receipts
     except (Unauthenticated, Forbidden, Unavailable, OSError, TimeoutError):
@@ -192,15 +199,7 @@ async def _derive_and_write(
         arrival.report = with_client_datum(arrival.report, client.crs)
     derived = await _analyse(masters, arrivals, at)
     rule = DuplicateRule(masters.policies.duplicate_radius_m, masters.policies.duplicate_window)
-    known = await lock_and_search(session, [one.sighting for one in derived if one.sighting], rule)
-    nearest = (rule.nearest(one.sighting, known) for one in derived if one.sighting)
-    wanted = {event_id for event_id in nearest if event_id is not None}
-    open_events = {
-        event_id: aggregate
-        for event_id, aggregate in (await lock_events(session, wanted) if wanted else {}).items()
-        if aggregate.event.ended_at is None
-    }
-    known = [event for event in known if event.event_id in open_events]
+    known, open_events = await _lock_nearest(session, rule, [one.sighting for one in derived if one.sighting])
     numbers = iter(await runtime.numbers.take(session, len(derived), at))
     act = Act(Actor("client", str(client.id)), at, at)
     receipts: list[Receipt] = []
@@ -227,6 +226,30 @@ async def _derive_and_write(
         )
     await write_events(session, runtime.keyring, [a for a in open_events.values() if a.timeline])
     return receipts
+
+
+async def _lock_nearest(
+    session: AsyncSession, rule: DuplicateRule, sightings: Sequence[Sighting]
+) -> tuple[list[KnownEvent], dict[UUID, EventAggregate]]:
+    """The open events that these sightings may join, locked; what ended or moved meanwhile makes way for the next."""
+    known = await lock_and_search(session, sightings, rule)
+    locked: dict[UUID, EventAggregate] = {}
+    while True:
+        nearest = {rule.nearest(sighting, known) for sighting in sightings}
+        wanted = {event_id for event_id in nearest if event_id is not None and event_id not in locked}
+        if not wanted:
+            return [event for event in known if event.event_id in locked], locked
+        looked = {event.event_id: event for event in known if event.event_id in wanted}
+        for event_id, aggregate in (await lock_events(session, wanted)).items():
+            if _as_seen(aggregate.event, looked[event_id].sighting):
+                locked[event_id] = aggregate
+        known = [event for event in known if event.event_id not in wanted or event.event_id in locked]
+
+
+def _as_seen(event: Event, seen: Sighting) -> bool:
+    """True while the event is open, of the item and at the place where the search saw it before it was locked."""
+    same = (event.item_id, event.lon, event.lat) == (seen.item_id, *seen.lon_lat)
+    return same and event.ended_at is None and not event.accused_org_ids
 
 
 def _begin(
@@ -266,11 +289,8 @@ async def _again(
         return receipt
     first = known[0]
     if CHANNELS[client.channel].supplements and arrival.report.supplement and first.event_id is not None:
-        revision = max(message.revision for message in known) + 1
-        await _keep_supplement(session, client, arrival, revision, at)
         act = Act(Actor("client", str(client.id)), at, at)
-        await _supplement(session, runtime, client, first, arrival.report.supplement, act)
-        return Receipt(first.id, first.source_ref, "supplemented", at, first.event_id, first.event_no)
+        return await _supplement(session, runtime, client, arrival, first, arrival.report.supplement, act)
     wrapped = await session.scalar(text("SELECT wrapped FROM report_key WHERE report_id = :id"), {"id": first.id})
     if wrapped is not None:
         await inbox.keep_refused(session, arrival, first, wrapped, runtime.keyring, at)
@@ -299,24 +319,27 @@ def _repeated(arrival: Arrival, known: Sequence[Earlier]) -> Receipt | BihuanErr
     )
 
 
-async def _keep_supplement(
-    session: AsyncSession, client: Client, arrival: Arrival, revision: int, at: datetime
-) -> None:
-    arrival.report = replace(arrival.report, revision=revision)
-    await inbox.keep(session, client.id, [arrival], at)
-    await session.execute(text("UPDATE inbox SET state = 'supplement' WHERE id = :id"), {"id": arrival.id})
-
-
 async def _supplement(
-    session: AsyncSession, runtime: Runtime, client: Client, first: Earlier, words: str, act: Act
-) -> None:
-    if first.event_id is None:
-        return
-    aggregates = await lock_events(session, [first.event_id])
-    aggregate = aggregates[first.event_id]
+    session: AsyncSession, runtime: Runtime, client: Client, arrival: Arrival, first: Earlier, words: str, act: Act
+) -> Receipt | BihuanError:
+    event_id = await event_of_report(session, first.id)
+    if event_id is None:
+        raise ReportMoved
+    aggregate = (await lock_events(session, [event_id]))[event_id]
     await load_reports(session, aggregate, only=first.id)
+    still_there(aggregate, first.id)
+    # Looked up again under the event's lock: the same supplement may have come twice at one instant, and two
+    # different ones must not take the same revision.
+    known = (await inbox.earlier(session, client.id, [arrival]))[first.source_ref]
+    receipt = _repeated(arrival, known)
+    if isinstance(receipt, Receipt):
+        return receipt
+    arrival.report = replace(arrival.report, revision=max(message.revision for message in known) + 1)
+    await inbox.keep(session, client.id, [arrival], act.at)
+    await session.execute(text("UPDATE inbox SET state = 'supplement' WHERE id = :id"), {"id": arrival.id})
     masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
     turn = loop.Turn(masters, aggregate, act)
     for report in aggregate.reports:
         loop.supplement(turn, report, words)
     await write_events(session, runtime.keyring, [aggregate])
+    return Receipt(first.id, first.source_ref, "supplemented", act.at, first.event_id, first.event_no)

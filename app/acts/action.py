@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from app.accounts.access import Asker
 from app.accounts.organizations import Organizations
@@ -27,6 +27,14 @@ class ActBody(BaseModel):
     act_id: UUID | None = Field(None, description="客户端生成的幂等编号（UUID）：同一编号重发只执行一次，返回同样结果")
     acted_at: datetime | None = Field(None, description="实际操作时间（手机离线时填写），RFC 3339，须带时区")
     note: Words | None = Field(None, description="备注")
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        # PostgreSQL's text and jsonb hold every character but this one.
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("含有不能保存的字符（NUL）")
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,30 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Asker, Client, client_of, user_of
 from app.accounts.tokens import AccessToken, ClientSubject
-from app.acts.action import ActBody, Action, Case, Resource, covers, unit_of
-from app.acts.event_acts import EVENT_ACTIONS
-from app.acts.order_acts import ORDER_ACTIONS
-from app.acts.report_acts import REPORT_ACTIONS
+from app.acts.action import ActBody, Action, Case, Resource
+from app.acts.permissions import ACTIONS, grant, offered_names
+from app.acts.pictures import refuse_unknown_pictures
 from app.core.crypto import open_sealed
 from app.core.database import transaction
 from app.core.errors import Conflict, Forbidden, Malformed, NotAllowedNow, NotFound, PreconditionFailed
 from app.core.faults import fault_point
 from app.core.timing import now
+from app.events.again import until_alone
 from app.events.aggregate import Act, Actor, EventAggregate
 from app.events.report_tables import Report
-from app.events.store import load_reports, lock_events, write_events
+from app.events.store import event_of_report, load_reports, lock_events, still_there, write_events
 from app.events.tables import Event, WorkOrder
 from app.events.visibility import Sight
 from app.intake.admission import IDENTITY_AAD
 from app.loop import Turn
 from app.masters import Masters
 from app.runtime import Runtime
-
-ACTIONS: dict[Resource, dict[str, Action]] = {
-    "event": {action.name: action for action in EVENT_ACTIONS},
-    "work_order": {action.name: action for action in ORDER_ACTIONS},
-    "report": {action.name: action for action in REPORT_ACTIONS},
-}
 
 #: how far a phone's clock may run ahead of ours
 _AHEAD = timedelta(minutes=5)
@@ -73,11 +67,16 @@ async def perform(runtime: Runtime, token: AccessToken, request: Request) -> dic
         known = "、".join(ACTIONS[request.resource])
         raise NotFound(f"没有“{request.action}”这个操作；可用：{known}。")
     body = _body(action, request.body)
-    try:
+    await refuse_unknown_pictures(runtime, body)
+
+    async def once() -> dict[str, Any]:
         async with transaction(runtime.sessions) as session:
             answer = await _perform(session, runtime, token, request, action, body)
             fault_point("act.before_commit")
         return answer
+
+    try:
+        return await until_alone(once)
     except NotAllowedNow as refusal:
         if body.acted_at is not None and body.act_id is not None and request.event_id is not None:
             await _keep_late(runtime, token, request, body, refusal)
@@ -101,7 +100,11 @@ async def _perform(
         asker = await user_of(session, token)
     who = asker or client
     assert who is not None  # noqa: S101 - one of the two was just read
-    event_id = request.event_id or await _event_of(session, request.report_id)
+    event_id = request.event_id
+    if event_id is None and request.report_id is not None:
+        event_id = await event_of_report(session, request.report_id)
+    if event_id is None:
+        raise _not_found(request.resource)
     masters = await runtime.masters.at(session, who.jurisdiction_id, who.release_vector)
     other_id = action.other_event(body) if action.other_event else None
     ids = [event_id] if other_id is None else [event_id, other_id]
@@ -111,6 +114,8 @@ async def _perform(
         raise _not_found(request.resource)
     if action.needs_reports or request.report_id is not None:
         await load_reports(session, aggregate)
+    if request.report_id is not None:
+        still_there(aggregate, request.report_id)
     subject = _subject(aggregate, request)
     role, org_id = _authorise(asker, client, masters, aggregate, subject, action)
     if other_id is not None and asker is not None:
@@ -132,7 +137,7 @@ async def _perform(
     if action.offered is not None and not action.offered(aggregate, subject):
         raise NotAllowedNow(
             f"现在不能执行“{action.name_zh}”。",
-            allowed=_offered_names(request.resource, asker, masters, aggregate, subject),
+            allowed=offered_names(request.resource, asker, masters, aggregate, subject),
             state=subject.state,
         )
     was_settled = aggregate.event.settled_at is not None
@@ -181,25 +186,6 @@ def _act(body: ActBody, actor: Actor, event: Event) -> Act:
     return Act(actor, at, acted_at, body.act_id, body.note)
 
 
-async def _event_of(session: AsyncSession, report_id: UUID | None) -> UUID:
-    found = await session.scalar(
-        text(
-            """
-            WITH RECURSIVE up(id, merged_into) AS (
-              SELECT e.id, e.merged_into FROM event_report l JOIN event e ON e.id = l.event_id
-              WHERE l.report_id = :id AND l.left_at IS NULL
-              UNION ALL SELECT e.id, e.merged_into FROM event e JOIN up ON e.id = up.merged_into
-            ) SELECT id FROM up WHERE merged_into IS NULL
-            """
-        ),
-        {"id": report_id},
-    )
-    if found is None:
-        raise _not_found("report")
-    event_id: UUID = found
-    return event_id
-
-
 def _subject(aggregate: EventAggregate, request: Request) -> Event | WorkOrder | Report:
     if request.resource == "event":
         return aggregate.event
@@ -236,69 +222,10 @@ def _authorise(
         return None, None
     if not Sight.of(asker, masters.organizations).sees(aggregate):
         raise _not_found("event")
-    granted = _grant(asker, masters, aggregate, subject, action)
+    granted = grant(asker, masters, aggregate, subject, action)
     if granted is None:
         raise Forbidden(f"您的席位不能执行“{action.name_zh}”。", needs=[*action.centre, *action.unit])
     return granted
-
-
-def _grant(
-    asker: Asker,
-    masters: Masters,
-    aggregate: EventAggregate,
-    subject: Event | WorkOrder | Report,
-    action: Action,
-) -> tuple[str, int] | None:
-    event = aggregate.event
-    if action.centre and covers(asker, action.centre, event):
-        return asker.role_among(action.centre) or "", asker.org_id
-    if action.collector and covers(asker, ("collector",), event):
-        return "collector", asker.org_id
-    if action.unit:
-        orders = [subject] if isinstance(subject, WorkOrder) else aggregate.orders
-        unit = unit_of(asker, action.unit, masters.organizations, orders)
-        if unit is not None:
-            return asker.role_among(action.unit) or "", unit
-    return None
-
-
-def _offered(
-    resource: Resource,
-    asker: Asker | None,
-    masters: Masters,
-    aggregate: EventAggregate,
-    subject: Event | WorkOrder | Report,
-) -> list[Action]:
-    return [
-        action
-        for action in ACTIONS[resource].values()
-        if (not action.states or subject.state in action.states)
-        and (action.offered is None or action.offered(aggregate, subject))
-        and (asker is None or _grant(asker, masters, aggregate, subject, action) is not None)
-    ]
-
-
-def _offered_names(
-    resource: Resource,
-    asker: Asker | None,
-    masters: Masters,
-    aggregate: EventAggregate,
-    subject: Event | WorkOrder | Report,
-) -> list[str]:
-    return [action.name for action in _offered(resource, asker, masters, aggregate, subject)]
-
-
-def allowed_actions(asker: Asker, masters: Masters, aggregate: EventAggregate) -> dict[str, Any]:
-    """The actions that the asker may do now: on the event, on each of its orders, on each loaded report."""
-    return {
-        "event": _offered_names("event", asker, masters, aggregate, aggregate.event),
-        "work_orders": {
-            order.n: _offered_names("work_order", asker, masters, aggregate, order) for order in aggregate.orders
-        },
-        "reports": {
-            str(report.id): _offered_names("report", asker, masters, aggregate, report) for report in aggregate.reports
-        },
-    }
 
 
 def _repeated(
@@ -338,7 +265,7 @@ def _answer(
     if isinstance(subject, Report):
         answer["report_id"] = str(subject.id)
     if asker is not None:
-        answer["allowed_actions"] = _offered_names(request.resource, asker, masters, aggregate, subject)
+        answer["allowed_actions"] = offered_names(request.resource, asker, masters, aggregate, subject)
     return answer
 
 

@@ -61,7 +61,7 @@ def _status(receipt: receiving.Receipt) -> int:
 
 
 async def _store_pictures(runtime: Runtime, arrivals: list[Arrival]) -> None:
-    # Stored before the transaction and named by content: what a failed request leaves behind is found again by its retry.
+    # Before the transaction, and named by content: what a failed request leaves behind is found again by its retry.
     for arrival in arrivals:
         for picture in arrival.report.pictures:
             if picture.data is not None:

@@ -123,20 +123,19 @@ async def count_statements(runtime: Runtime, city: City) -> tuple[Statements, Wr
         # A block of event numbers is reserved once in a hundred reports, and the driver asks for types once.
         await _send(http, samples.next("hotline-12345", datetime.now(UTC)))
         for _ in range(_MOST_TRIES):
-            if len(new) >= _COUNTED and len(joining) >= _COUNTED:
-                break
             sample = samples.next("hotline-12345", datetime.now(UTC))
             before = counted.count
             answer = await _send(http, sample)
-            if answer["outcome"] != "created":
-                continue
             spent = counted.count - before
-            if not await _is_dispatched(runtime, answer["event_id"]):
+            if answer["outcome"] != "created" or not await _is_dispatched(runtime, answer["event_id"]):
                 continue
             new.append(spent)
-            written = WrittenReport(
-                UUID(answer["report_id"]), UUID(answer["event_id"]), answer["event_no"], sample.source_ref
-            )
+            if len(joining) >= _COUNTED:
+                # nobody joins this one: its rows are those of one report
+                written = WrittenReport(
+                    UUID(answer["report_id"]), UUID(answer["event_id"]), answer["event_no"], sample.source_ref
+                )
+                break
             before = counted.count
             if (await _send(http, _again(sample)))["outcome"] == "joined":
                 joining.append(counted.count - before)

@@ -13,7 +13,6 @@ from app.accounts.tables import MachineClient, UserAccount
 from app.core.database import Sessions, transaction
 from app.core.tables import Jurisdiction
 from app.intake.channels import CHANNELS
-from app.masters.users import load_city
 
 #: datum of coordinates where a channel's messages do not say: the police's maps are GCJ-02 (DOMAIN.md §8)
 _CRS: Final = {"police-110": "gcj02"}
@@ -35,6 +34,9 @@ async def set_up_city(
 
     ``password``: given to everybody of the city, for the demo only. Raises Malformed and Inconsistent with all faults.
     """
+    # Comes with the classifier's libraries, which take two seconds: the demo's processes start meanwhile.
+    from app.masters.users import load_city
+
     passwords = Passwords()
     new_secrets = {channel: secrets.token_urlsafe(24) for channel in CHANNELS}
     hashes = {channel: await passwords.hash(secret) for channel, secret in new_secrets.items()}

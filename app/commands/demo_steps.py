@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 
 DESK: Final = "DESK-320102"
 CLIENT: Final = "client"
-_RETURN_REASONS: Final = (
+_RETURNS: Final = (
     ("not_our_duty", "经现场查看，该设施不属于我单位管护范围，请改派。"),
     ("not_our_area", "该地点不在我单位辖区内，请改派。"),
     ("wrong_item", "现场情况与所派事项不符，请重新研判。"),
@@ -169,11 +169,16 @@ def _handling(event: Json, plan: Planned, staff: Staff) -> Step | None:
 def _order_step(event: Json, order: Json, plan: Planned, staff: Staff) -> Step | None:
     path, user = f"/work-orders/{order['id']}", staff.unit_user(order["unit"]["code"])
     lead = order["role"] == "lead"
+    wrong_item = lead and event["item"] is not None and event["item"]["key"] != plan.item
     asked = [request for request in event["returns"] if request["order_n"] == order["n"]]
     if any(request["state"] == "requested" for request in asked):
-        return Step(staff.seat("dispatcher", event["id"]), path, "approve_return")
-    if lead and plan.outcome == "returned" and not event["returns"]:
-        code, reason = _RETURN_REASONS[plan.index % len(_RETURN_REASONS)]
+        dispatcher = staff.seat("dispatcher", event["id"])
+        if wrong_item:
+            # The rules decide anew for the right item, which ends this order and its request.
+            return Step(dispatcher, f"/events/{event['id']}", "correct", {"item": plan.item})
+        return Step(dispatcher, path, "approve_return")
+    if lead and not event["returns"] and (wrong_item or plan.outcome == "returned"):
+        code, reason = _RETURNS[2 if wrong_item else plan.index % 2]
         return Step(user, path, "request_return", {"reason_code": code, "reason": reason})
     if order["state"] == "dispatched":
         return Step(user, path, "sign_for")

@@ -1,7 +1,7 @@
 """What became of the replayed records: accounted for one by one, and compared with whom they really went to."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -74,21 +74,36 @@ _RECEIVED = text(
 )
 
 
+_EVENTS = text("SELECT count(*) FROM event WHERE jurisdiction_id = :jurisdiction_id")
+
+
 async def received(session: AsyncSession, jurisdiction_id: int) -> set[SourceKey]:
     """Every message that the inbox has, derived or held."""
     found = await session.execute(_RECEIVED, {"jurisdiction_id": jurisdiction_id})
     return {(row.channel, row.source_ref) for row in found}
 
 
-async def kept(session: AsyncSession, jurisdiction_id: int) -> dict[SourceKey, list[Kept]]:
-    """Every report of the jurisdiction with its event and first lead unit; a list, since none may be there twice."""
-    books: dict[SourceKey, list[Kept]] = {}
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the database has of a jurisdiction."""
+
+    #: a list, since none may be there twice
+    reports: Mapping[SourceKey, Sequence[Kept]]
+    #: messages that are kept, derived or not
+    received: Set[SourceKey]
+    events: int
+
+
+async def read_books(session: AsyncSession, jurisdiction_id: int) -> Books:
+    """Every message, every report with its event and first lead unit, and the number of events."""
+    reports: dict[SourceKey, list[Kept]] = {}
     for channel, source_ref, event_id, cause, unit in await session.execute(
         _KEPT, {"jurisdiction_id": jurisdiction_id}
     ):
         report = Kept(str(event_id) if event_id else None, cause, unit)
-        books.setdefault((channel, source_ref), []).append(report)
-    return books
+        reports.setdefault((channel, source_ref), []).append(report)
+    events = await session.scalar(_EVENTS, {"jurisdiction_id": jurisdiction_id})
+    return Books(reports, await received(session, jurisdiction_id), events or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,34 +113,36 @@ class Account:
     records: int
     events: int
     joined: int
+    #: kept as they came, but not derived yet
+    held: int
+    #: in no inbox
     lost: tuple[SourceKey, ...]
     twice: tuple[SourceKey, ...]
+    #: events that no report has led to
+    stray_events: int
     lost_over_http: int
     twice_over_http: int
 
     @property
     def sound(self) -> bool:
         """Nothing lost, nothing twice, and each record on an event of its own or joined to one."""
-        wrong = (*self.lost, *self.twice)
-        return not wrong and not self.lost_over_http and not self.twice_over_http and self._adds_up
-
-    @property
-    def _adds_up(self) -> bool:
-        return self.events + self.joined == self.records
+        wrong = (self.lost, self.twice, self.stray_events, self.lost_over_http, self.twice_over_http)
+        return not any(wrong) and self.events + self.joined == self.records
 
 
-def account(
-    cases: Sequence[Case], books: Mapping[SourceKey, Sequence[Kept]], over_http: Mapping[SourceKey, int]
-) -> Account:
+def account(cases: Sequence[Case], books: Books, over_http: Mapping[SourceKey, int]) -> Account:
     """Looks every record up. ``over_http``: how often ``GET /reports`` named each key."""
-    mine = {key_of(case): books.get(key_of(case), ()) for case in cases}
+    mine = {key_of(case): books.reports.get(key_of(case), ()) for case in cases}
     single = [reports[0] for reports in mine.values() if reports]
+    known = {report.event_id for reports in books.reports.values() for report in reports if report.event_id}
     return Account(
         records=len(cases),
         events=len({report.event_id for report in single if report.cause == "first"}),
         joined=sum(report.cause not in (None, "first") for report in single),
-        lost=tuple(key for key, reports in mine.items() if not any(report.event_id for report in reports)),
+        held=sum(key in books.received and not reports for key, reports in mine.items()),
+        lost=tuple(key for key, reports in mine.items() if not reports and key not in books.received),
         twice=tuple(key for key, reports in mine.items() if len(reports) > 1),
+        stray_events=books.events - len(known),
         lost_over_http=sum(not over_http.get(key) for key in mine),
         twice_over_http=sum(over_http.get(key, 0) > 1 for key in mine),
     )
@@ -242,7 +259,8 @@ def account_lines(found: Account, others: int) -> Iterator[Text]:
     good = "bold green" if found.sound else "bold red"
     yield Text(
         f"共 {found.records} 件：事件 {found.events} + 并入 {found.joined} = {found.events + found.joined}；"
-        f"丢失 {len(found.lost)}，重复入库 {len(found.twice)}",
+        f"丢失 {len(found.lost)}，重复入库 {len(found.twice)}，暂存未处理 {found.held}，"
+        f"没有诉求的事件 {found.stray_events}",
         style=good,
     )
     yield Text(f"经 GET /reports 逐件读回：缺 {found.lost_over_http}，多 {found.twice_over_http}")

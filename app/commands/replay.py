@@ -141,17 +141,17 @@ async def _replay(service: _Service, cases: Sequence[Case], units: dict[str, Org
                 folds.append(fold)
         over_http = await _read_back(http, service)
     async with service.sessions() as session:
-        books = await pingshan_results.kept(session, service.city.jurisdiction_id)
+        books = await pingshan_results.read_books(session, service.city.jurisdiction_id)
     found = pingshan_results.account(cases, books, over_http)
-    pingshan_results.show(_out, cases, folds, cases_of, books, units, found)
+    pingshan_results.show(_out, cases, folds, cases_of, books.reports, units, found)
     for line in pingshan_results.filled_in_lines():
         _out.print(line, soft_wrap=True)
     new = sum(fold.answers["created"] + fold.answers["joined"] for fold in folds)
     published = await _published_count(service.sessions) - service.published_before
     _out.print(
         Text(
-            f"本次：新收 {new} 件，发布 {published} 版（其中规则 {sum(fold.published for fold in folds)} 版）；发送用批量接口，每批 {_BATCH} 件，"
-            f"同时 {_CONNECTIONS} 批。再执行一次应为新收 0 件、发布 0 版。"
+            f"本次：新收 {new} 件，发布 {published} 版（其中规则 {sum(fold.published for fold in folds)} 版）；"
+            f"发送用批量接口，每批 {_BATCH} 件，同时 {_CONNECTIONS} 批。再执行一次应为新收 0 件、发布 0 版。"
         ),
         soft_wrap=True,
     )
@@ -265,9 +265,7 @@ async def _send_all(
             answers.update(await _send_batch(http, channel, senders[channel], messages))
             progress.advance(task, len(messages))
 
-    async with asyncio.TaskGroup() as group:
-        for channel, messages in batches:
-            group.create_task(send(channel, messages))
+    await asyncio.gather(*(send(channel, messages) for channel, messages in batches))
     return answers
 
 

@@ -38,7 +38,7 @@ _READY_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 20.0
 _BACKLOG: Final = 2048
 
-#: loads what must be there before the API starts (it builds the published masters when it does)
+#: loads what the stack is to work with, on the migrated database, while the processes start
 Prepare = Callable[[Sessions, Keyring], Awaitable[None]]
 
 
@@ -161,10 +161,13 @@ class Stack:
                 raise child.failed()
 
     async def start(self) -> None:
-        """Starts every process and waits until each API process accepts requests. Raises StackFailed."""
+        """Starts every process and waits until each API process accepts requests. Raises StackFailed.
+
+        The worker comes last: on two cores its start would only hold up the API's, and nothing waits for it.
+        """
+        await asyncio.gather(*(self._start_api(api, {}) for api in self._apis))
         if self._worker is not None:
             self._worker.start((), (), {})
-        await asyncio.gather(*(self._start_api(api, {}) for api in self._apis))
         await self.wait_ready()
 
     async def stop(self) -> None:
@@ -235,7 +238,7 @@ async def running_stack(
     *,
     prepare: Prepare | None = None,
 ) -> AsyncIterator[Stack]:
-    """Migrates the database, runs ``prepare``, starts everything; ends every process when the block ends.
+    """Migrates the database, starts everything while ``prepare`` runs; ends every process when the block ends.
 
     ``settings_env``: variables ``BIHUAN_*`` on top of the environment's. ``database``: its name inside the embedded
     server (``BIHUAN_DATABASE_URL`` goes before it). ``port`` 0: a free one. Logs go to ``logs`` below the data folder.
@@ -265,12 +268,15 @@ async def running_stack(
             own = {name: value for name, value in env.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
             background = _Child("worker", ["worker"], own, _fresh(logs / f"{database}-worker.log")) if worker else None
             stack = Stack(settings, url, make_sessions(engine), listening, apis, background)
-            if prepare is not None:
-                await prepare(stack.sessions, stack.keyring)
+            starting = asyncio.create_task(stack.start())
             try:
-                await stack.start()
+                if prepare is not None:
+                    await prepare(stack.sessions, stack.keyring)
+                await starting
                 yield stack
             finally:
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
                 await stack.stop()
         finally:
             await engine.dispose()

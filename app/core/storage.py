@@ -86,6 +86,10 @@ class Attachments:
         """The kept picture. Raises NotFound, Unavailable."""
         return await asyncio.to_thread(self._get, _path(sha256))
 
+    async def has(self, sha256: str) -> bool:
+        """True when a picture is kept under this digest. Raises NotFound (no digest), Unavailable."""
+        return await asyncio.to_thread(self._size, _path(sha256)) is not None
+
     async def delete(self, sha256: str) -> None:
         """Remove it; one that is not there counts as removed. Raises NotFound (no digest), Unavailable."""
         await asyncio.to_thread(self._delete, _path(sha256))

@@ -12,6 +12,7 @@ from app.core.crypto import Keyring, seal
 from app.core.database import Base
 from app.core.set_writes import plain_row, read_row, write_rows
 from app.core.tables import Delivery
+from app.events.again import ReportMoved
 from app.events.aggregate import EventAggregate
 from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Clock, Event, Inspection, Participant, ReturnRequest, WorkOrder
@@ -64,6 +65,30 @@ _LOAD_REPORTS = text(
       (SELECT jsonb_object_agg(k.report_id, k.wrapped) FROM report_key k JOIN mine m ON m.id = k.report_id) AS keys_
     """
 )
+
+
+# A report is answered for by the event that it is linked to, or the one that this was merged into, however often.
+_EVENT_OF = text(
+    """
+    WITH RECURSIVE up(id, merged_into) AS (
+      SELECT e.id, e.merged_into FROM event_report l JOIN event e ON e.id = l.event_id
+      WHERE l.report_id = :id AND l.left_at IS NULL
+      UNION ALL SELECT e.id, e.merged_into FROM event e JOIN up ON e.id = up.merged_into
+    ) SELECT id FROM up WHERE merged_into IS NULL
+    """
+)
+
+
+async def event_of_report(session: AsyncSession, report_id: UUID) -> UUID | None:
+    """The event that answers for a report now; None for an unknown report. Without a lock it may change at once."""
+    found: UUID | None = await session.scalar(_EVENT_OF, {"id": report_id})
+    return found
+
+
+def still_there(aggregate: EventAggregate, report_id: UUID) -> None:
+    """Raises ``ReportMoved`` unless the locked event, with its reports loaded, answers for this report."""
+    if aggregate.event.merged_into is not None or all(report.id != report_id for report in aggregate.reports):
+        raise ReportMoved
 
 
 def _rows(model: type[Any], documents: Sequence[dict[str, Any]] | None) -> list[Any]:

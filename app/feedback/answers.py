@@ -9,7 +9,7 @@ from app.events.aggregate import Act, EventAggregate
 from app.events.report_tables import Callback, Reply, Report
 from app.feedback.debts import owe, pay, waive
 
-#: raw satisfaction levels of each scale (DOMAIN.md §5): how many there are, and from which on the caller is dissatisfied
+#: raw satisfaction levels of each scale (DOMAIN.md §5): how many, and from which on the caller is dissatisfied
 SCALES: dict[str, tuple[int, int]] = {"five": (5, 4), "three": (3, 3)}
 
 

@@ -38,6 +38,13 @@ def refuse_if_owed(aggregate: EventAggregate) -> None:
         raise StillOwed(f"尚欠{missing}，不能结案。", owed=len(owed))
 
 
+def tell_all(aggregate: EventAggregate, at: datetime, **facts: Any) -> None:
+    """Owes each report's source the result, once."""
+    for report in aggregate.reports:
+        if aggregate.open_debts("result", report=report) and report.state != "withdrawn":
+            tell(aggregate, report, "result", at, **facts)
+
+
 def tell(
     aggregate: EventAggregate,
     report: Report,

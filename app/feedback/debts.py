@@ -64,7 +64,7 @@ def settle(aggregate: EventAggregate, act: Act) -> bool:
         if report.state in ("open", "replied") and not aggregate.open_debts(report=report):
             end_clocks(aggregate, running(aggregate, "citizen_total", report_id=report.id), "met", act.at)
             aggregate.advance(report, "settle", act, note="")
-    if any(report.state in ("open", "replied") for report in aggregate.reports):
+    if aggregate.open_debts():
         return False
     aggregate.change(event, settled_at=act.at)
     aggregate.record(act, "settled", note="")

@@ -19,6 +19,7 @@ from app.intake.duplicates import Sighting, bucket_of
 from app.intake.inbox import Arrival
 from app.intake.masking import mask_name, mask_personal_numbers, mask_phone
 from app.intake.normalised import NormalisedReport, Reporter
+from app.items.rows import ItemRow
 
 IDENTITY_AAD = b"identity"
 
@@ -80,6 +81,31 @@ def new_event(
         is_new=True,
     )
     return aggregate
+
+
+def item_columns(item: ItemRow, item_id: int | None) -> dict[str, Any]:
+    """What an event is about, as its columns."""
+    return {
+        "item_id": item_id,
+        "domain": item.domain,
+        "level": item.default_level,
+        "closure_profile": item.closure_profile,
+        "standard_row_no": None,
+    }
+
+
+def move_report(parent: EventAggregate, own: EventAggregate, report: Report, link: EventReport, act: Act) -> int:
+    """Moves a report with what is owed to it to an event of its own; returns the timeline row of its arrival there."""
+    parent.change(link, left_at=act.at)
+    parent.change(parent.event, report_count=parent.event.report_count - 1)
+    parent.record(act, "unlinked", report=report, data={"to": str(own.event.id)})
+    parent.reports.remove(report)
+    own.reports.append(report)
+    own.debts += [debt for debt in parent.debts if debt.report_id == report.id]
+    own.new(EventReport, event_id=own.event.id, report_id=report.id, joined_at=act.at, left_at=None, cause="unlinked")
+    own.change(own.event, report_count=1)
+    data = {"cause": "unlinked", "from": str(parent.event.id)}
+    return own.record(act, "received", report=report, data=data, note="")
 
 
 def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> EventAggregate:

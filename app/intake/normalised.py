@@ -13,7 +13,7 @@ PointRole = Literal["scene", "caller", "device"]
 
 @dataclass(frozen=True, slots=True)
 class PointClaim:
-    """A coordinate pair as the source gave it. ``crs`` None: the source does not say and its client is not configured."""
+    """A coordinate pair as the source gave it. ``crs`` None: the source does not say, nor its client's configuration."""
 
     lon: float
     lat: float

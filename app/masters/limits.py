@@ -1,4 +1,4 @@
-"""Which limit holds for what: the filing standard's own where it has one, else the city's policy; with the rule named."""
+"""Which limit holds for what: the filing standard's own where there is one, else the city's policy; always named."""
 
 from app.clocks.arithmetic import Limit
 from app.clocks.running import LimitRule

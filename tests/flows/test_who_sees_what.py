@@ -42,7 +42,11 @@ async def test_a_confidential_reporter_is_in_no_answer_to_any_unit(town: Town) -
         await town.get(unit, "/work-orders"),
         await town.get(unit, "/events"),
     ]
-    assert not [answer for answer in answers if "****1234" in str(answer) or "13800001234" in str(answer) or "王*" in str(answer)]
+    assert not [
+        answer
+        for answer in answers
+        if "****1234" in str(answer) or "13800001234" in str(answer) or "王*" in str(answer)
+    ]
     await town.act(unit, f"reports/{report_id}", "reveal_identity", 403, reason="想知道是谁")
 
 

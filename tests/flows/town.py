@@ -1,4 +1,4 @@
-"""A small town for flow tests: reports by their channels' own fields, people who act over HTTP, and a look at the books."""
+"""A small town for flow tests: reports by their channels' own fields, people who act, and a look at the books."""
 
 import base64
 import io
