@@ -73,7 +73,7 @@ class Runtime:
 async def open_runtime(settings: Settings, *, database: str = "bihuan") -> AsyncIterator[Runtime]:
     """Connects to the configured database, or holds a lease on the embedded one, until the block ends.
 
-    ``database`` names the database inside the embedded server. The schema must be there already (``bihuan db upgrade``).
+    ``database`` names the database inside the embedded server; its schema must be there (``bihuan db upgrade``).
     """
     lease = None
     url = settings.database_url

@@ -23,7 +23,7 @@ class PointClaim:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture named by the SHA-256 of its bytes (hex); ``data`` is present only when the message carried the bytes."""
+    """A picture named by the SHA-256 of its bytes (hex); ``data`` only when the message carried them."""
 
     sha256: str
     data: bytes | None = None
@@ -47,7 +47,7 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True)
 class NormalisedReport:
-    """One report 诉求/上报件. ``source_ref`` is built from the source's full key (DESIGN.md §3); ``revision`` starts at 0."""
+    """One report 诉求/上报件. ``source_ref`` is the source's full key (DESIGN.md §3); ``revision`` starts at 0."""
 
     channel: str
     source_ref: str
