@@ -90,7 +90,12 @@ async def _pingshan(folder: Path, url: str | None, database: str | None) -> bool
     units = {row.code: row for row in pingshan.organization_rows(folder, pingshan.area_rows(cases))}
     _out.print(f"{folder} 里有 {len(cases)} 件事件、{len(units)} 个单位，载入并启动服务……", soft_wrap=True)
     async with _service(folder, cases, url, database) as service:
-        return await _replay(service, cases, units)
+        try:
+            return await _replay(service, cases, units)
+        except httpx.TransportError as fault:
+            raise Unavailable(
+                f"{service.base_url} 没有应答（{type(fault).__name__}），可以再执行一次接着重放。"
+            ) from None
 
 
 @asynccontextmanager

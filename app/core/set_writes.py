@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import TextClause, inspect, text
+from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
-from app.core.database import Base
+from app.core.database import Base, fetch
 
 RowT = TypeVar("RowT", bound=Base)
 
@@ -53,23 +53,25 @@ def _keys_of(model: type[Base]) -> tuple[str, ...]:
 def _statement(
     inserts: tuple[tuple[type[Base], tuple[str, ...]], ...],
     updates: tuple[tuple[type[Base], tuple[str, ...]], ...],
-) -> TextClause:
+) -> str:
     parts: list[str] = []
     for number, (model, columns) in enumerate(inserts):
+        place = number + 1
         table, names = model.__tablename__, ", ".join(columns)
         parts.append(
             f"i{number} AS (INSERT INTO {table} ({names}) SELECT {names} FROM "  # noqa: S608 - our own names only
-            f"json_populate_recordset(NULL::{table}, CAST(CAST(:i{number} AS text) AS json)))"
+            f"json_populate_recordset(NULL::{table}, CAST(CAST(${place} AS text) AS json)))"
         )
     for number, (model, columns) in enumerate(updates):
+        place = len(inserts) + number + 1
         table = model.__tablename__
         changes = ", ".join(f"{name} = s.{name}" for name in columns)
         match = " AND ".join(f"t.{name} = s.{name}" for name in _keys_of(model))
         parts.append(
             f"u{number} AS (UPDATE {table} t SET {changes} FROM "  # noqa: S608 - our own names only
-            f"json_populate_recordset(NULL::{table}, CAST(CAST(:u{number} AS text) AS json)) s WHERE {match})"
+            f"json_populate_recordset(NULL::{table}, CAST(CAST(${place} AS text) AS json)) s WHERE {match})"
         )
-    return text("WITH " + ",\n".join(parts) + "\nSELECT 1")
+    return "WITH " + ",\n".join(parts) + "\nSELECT 1"
 
 
 async def write_rows(
@@ -94,9 +96,8 @@ async def write_rows(
     if not new and not changed:
         return
     insert_shapes = tuple((model, tuple(rows[0])) for model, rows in new.items())
-    parameters = {f"i{number}": to_json(rows) for number, rows in enumerate(new.values())}
-    parameters |= {f"u{number}": to_json(rows) for number, rows in enumerate(changed.values())}
-    await session.execute(_statement(insert_shapes, tuple(changed)), parameters)
+    documents = [to_json(rows) for rows in (*new.values(), *changed.values())]
+    await fetch(session, _statement(insert_shapes, tuple(changed)), *documents)
 
 
 def _values(row: Base) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.crypto import Keyring, seal
-from app.core.database import Base
+from app.core.database import Base, fetch
 from app.core.set_writes import plain_row, read_row, write_rows
 from app.core.tables import Delivery
 from app.events.again import ReportMoved
@@ -23,10 +23,9 @@ from app.events.timeline_tables import Timeline
 DELIVERY_AAD = b"delivery"
 
 # The lock stands in a statement of its own: in READ COMMITTED only a later statement sees what the holder wrote.
-_LOCK = text("SELECT id FROM event WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+_LOCK = "SELECT id FROM event WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 
-_LOAD = text(
-    """
+_LOAD = """
     SELECT to_jsonb(e) AS event,
       (SELECT jsonb_agg(to_jsonb(o) ORDER BY o.n) FROM work_order o WHERE o.event_id = e.id) AS orders,
       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.n) FROM return_request r WHERE r.event_id = e.id) AS returns,
@@ -37,10 +36,9 @@ _LOAD = text(
         WHERE p.event_id = e.id AND p.until IS NULL) AS participants,
       (SELECT jsonb_agg(DISTINCT t.actor_id) FROM timeline t WHERE t.event_id = e.id AND t.subject = 'work_order'
         AND t.actor_kind = 'user' AND t.actor_role IN ('unit_liaison', 'handler', 'grid_worker')) AS handlers,
-      (SELECT to_jsonb(t) - 'xact_id' FROM timeline t WHERE t.event_id = e.id AND t.act_id = :act_id) AS repeated
-    FROM event e WHERE e.id = ANY(:ids) ORDER BY e.id
+      (SELECT to_jsonb(t) - 'xact_id' FROM timeline t WHERE t.event_id = e.id AND t.act_id = $2::uuid) AS repeated
+    FROM event e WHERE e.id = ANY($1::uuid[]) ORDER BY e.id
     """
-)
 
 # Reports of events merged into this one are answered with it; their rows stay where they are.
 _LOAD_REPORTS = text(
@@ -100,7 +98,7 @@ async def lock_events(
 ) -> dict[UUID, EventAggregate]:
     """Locks the events in ascending id and loads what they own. Unknown ids are missing from the answer."""
     wanted = sorted(set(ids))
-    await session.execute(_LOCK, {"ids": wanted})
+    await fetch(session, _LOCK, wanted)
     return await load_events(session, wanted, act_id=act_id)
 
 
@@ -108,19 +106,19 @@ async def load_events(
     session: AsyncSession, ids: Sequence[UUID], *, act_id: UUID | None = None
 ) -> dict[UUID, EventAggregate]:
     """Loads events with what they own, without a lock: to read, never to write."""
-    found = await session.execute(_LOAD, {"ids": list(ids), "act_id": act_id})
+    found = await fetch(session, _LOAD, list(ids), act_id)
     aggregates: dict[UUID, EventAggregate] = {}
     for row in found:
-        event = read_row(Event, row.event)
+        event = read_row(Event, row["event"])
         aggregates[event.id] = EventAggregate(
             event=event,
-            orders=_rows(WorkOrder, row.orders),
-            returns=_rows(ReturnRequest, row.returns),
-            inspections=_rows(Inspection, row.inspections),
-            clocks=_rows(Clock, row.clocks),
-            participants=_rows(Participant, row.participants),
-            handlers=frozenset(row.handlers or ()),
-            repeated=read_row(Timeline, row.repeated) if row.repeated else None,
+            orders=_rows(WorkOrder, row["orders"]),
+            returns=_rows(ReturnRequest, row["returns"]),
+            inspections=_rows(Inspection, row["inspections"]),
+            clocks=_rows(Clock, row["clocks"]),
+            participants=_rows(Participant, row["participants"]),
+            handlers=frozenset(row["handlers"] or ()),
+            repeated=read_row(Timeline, row["repeated"]) if row["repeated"] else None,
         )
     return aggregates
 

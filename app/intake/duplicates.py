@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from math import cos, floor, radians
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.database import fetch
 from app.grid.datum import distance_m
 
 LonLat = tuple[float, float]
@@ -75,17 +75,15 @@ class DuplicateRule:
 
 # Sorted, so that two transactions that need the same squares wait for each other instead of dead-locking; and in a
 # statement of its own, so that the search after it sees what the other one committed.
-_LOCK = text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
+_LOCK = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k"
 
-_SEARCH = text(
-    """
+_SEARCH = """
     SELECT e.id, e.item_id, e.lon, e.lat, e.received_at
-    FROM unnest(CAST(:items AS integer[]), CAST(:buckets AS bigint[])) AS s(item_id, bucket)
+    FROM unnest($1::integer[], $2::bigint[]) AS s(item_id, bucket)
     JOIN event e ON e.item_id = s.item_id AND e.place_bucket = s.bucket AND e.ended_at IS NULL
-    WHERE e.received_at >= :since AND e.lon IS NOT NULL AND e.accused_org_ids = '{}'
+    WHERE e.received_at >= $3 AND e.lon IS NOT NULL AND e.accused_org_ids = '{}'
     ORDER BY e.id
     """
-)
 
 
 async def lock_and_search(
@@ -102,13 +100,15 @@ async def lock_and_search(
     if not squares:
         return []
     keys = sorted((item_id << 39) + bucket for item_id, bucket in squares)
-    await session.execute(_LOCK, {"keys": keys})
-    found = await session.execute(
+    await fetch(session, _LOCK, keys)
+    found = await fetch(
+        session,
         _SEARCH,
-        {
-            "items": [item_id for item_id, _ in squares],
-            "buckets": [bucket for _, bucket in squares],
-            "since": min(sighting.received_at for sighting in sightings) - rule.window,
-        },
+        [item_id for item_id, _ in squares],
+        [bucket for _, bucket in squares],
+        min(sighting.received_at for sighting in sightings) - rule.window,
     )
-    return [KnownEvent(row.id, Sighting(row.item_id, (row.lon, row.lat), row.received_at)) for row in found]
+    return [
+        KnownEvent(event_id, Sighting(item_id, (lon, lat), received_at))
+        for event_id, item_id, lon, lat, received_at in found
+    ]

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.crypto import Keyring, open_sealed, seal
+from app.core.database import fetch
 from app.core.errors import Conflict
 from app.core.ids import uuid7
 from app.core.set_writes import to_json
@@ -62,22 +63,20 @@ def arrive(raw: bytes, body: Mapping[str, Any], report: NormalisedReport, keyrin
     return Arrival(uuid7(), raw, report, keyring.digest(canonical, "source_ref"), data_key, wrapped)
 
 
-_KEEP = text(
-    """
+_KEEP = """
     WITH arrived AS (
-      SELECT * FROM json_to_recordset(CAST(CAST(:rows AS text) AS json))
+      SELECT * FROM json_to_recordset(CAST(CAST($1 AS text) AS json))
         AS x(id uuid, source_ref text, revision integer, digest bytea, sealed bytea, wrapped bytea,
              state text, fault text)
     ), kept AS (
       INSERT INTO inbox (id, client_id, source_ref, revision, received_at, digest, sealed, state, fault)
-      SELECT id, :client_id, source_ref, revision, :received_at, digest, sealed, state, fault FROM arrived
+      SELECT id, $2, source_ref, revision, $3, digest, sealed, state, fault FROM arrived
       ON CONFLICT (client_id, source_ref, revision) DO NOTHING RETURNING id
     ), keys AS (
       INSERT INTO report_key (report_id, wrapped) SELECT a.id, a.wrapped FROM arrived a JOIN kept USING (id)
     )
     SELECT id FROM kept
     """
-)
 
 _EARLIER = text(
     """
@@ -126,8 +125,7 @@ async def keep(
         }
         for arrival in sorted(arrivals, key=lambda arrival: arrival.report.source_ref)
     ]
-    kept = await session.execute(_KEEP, {"rows": to_json(rows), "client_id": client_id, "received_at": at})
-    return set(kept.scalars())
+    return {row["id"] for row in await fetch(session, _KEEP, to_json(rows), client_id, at)}
 
 
 async def earlier(session: AsyncSession, client_id: int, arrivals: Sequence[Arrival]) -> dict[str, list[Earlier]]:
