@@ -31,7 +31,7 @@ from app.events.store import event_of_report, load_reports, lock_events, still_t
 from app.events.tables import Event
 from app.intake import admission, inbox
 from app.intake.analysis import Analysis, Analyst, with_client_datum
-from app.intake.channels import CHANNELS, ClientTraits
+from app.intake.channels import CHANNELS, ClientTraits, Fault, MalformedMessage
 from app.intake.duplicates import DuplicateRule, KnownEvent, Sighting, lock_and_search
 from app.intake.inbox import Arrival, ChangedMessage, Earlier, arrive
 from app.masters import Masters
@@ -79,7 +79,12 @@ class _Derived:
 
 def read_message(channel: str, body: Mapping[str, Any], raw: bytes, runtime: Runtime) -> Arrival:
     """Reads a channel's own message. Raises ``MalformedMessage`` with every fault at once."""
-    return arrive(raw, body, CHANNELS[channel].parse(body, ClientTraits()), runtime.keyring)
+    report = CHANNELS[channel].parse(body, ClientTraits())
+    try:
+        return arrive(raw, body, report, runtime.keyring)
+    except orjson.JSONEncodeError:
+        # Fields that a channel does not know are let through unread; only their depth can still be too much.
+        raise MalformedMessage([Fault("", "too_deep", "报文嵌套层数过多，请只发送接口说明中的字段。")]) from None
 
 
 async def take_in(

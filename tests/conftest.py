@@ -101,7 +101,7 @@ def migrate(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-async def template(server: Server) -> AsyncIterator[tuple[str, City]]:
+async def template(server: Server) -> tuple[str, City]:
     """A database with schema and demo city, from which every other one is cloned."""
     name = f"template_{uuid4().hex[:8]}"
     await server.run(f'CREATE DATABASE "{name}"')
@@ -126,7 +126,7 @@ async def template(server: Server) -> AsyncIterator[tuple[str, City]]:
                 {"j": jurisdiction_id, "channel": channel, "crs": crs},
             )
     await engine.dispose()
-    yield name, City(jurisdiction_id, clients)
+    return name, City(jurisdiction_id, clients)
 
 
 @pytest.fixture(scope="session")

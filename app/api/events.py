@@ -135,7 +135,7 @@ class TimelineShape(Shape):
 async def timeline(
     event_id: UUID,
     who: ReaderDep,
-    after: Annotated[int, Query(ge=0, description="只看此序号之后的")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="只看此序号之后的")] = 0,
 ) -> TimelineShape:
     """Everything that happened, with the notes that the asker may read."""
     _, stand = await seen_event(who, event_id)

@@ -53,7 +53,7 @@ class ItemMaster(MasterRow[ItemRow]):
 class MasterQuery(PageQuery):
     """Which release, which page."""
 
-    release: int | None = Field(None, ge=1, description="读某一版（编号见 /releases）；缺省为现行版")
+    release: int | None = Field(None, ge=1, lt=2**63, description="读某一版（编号见 /releases）；缺省为现行版")
 
 
 class ItemQuery(MasterQuery):

@@ -1,4 +1,4 @@
-"""``bihuan bench lists``: every list, scope and pair of filters over a million events, through HTTP, against its targets."""
+"""``bihuan bench lists``: every list, scope and pair of filters over a million events, against its targets."""
 
 import asyncio
 import os
@@ -226,7 +226,9 @@ async def _api(settings: Settings) -> AsyncIterator[str]:
     )
     try:
         async with httpx.AsyncClient() as client:
-            for _ in range(300):
+            for _ in range(900):
+                if process.poll() is not None:
+                    raise typer.BadParameter("接口进程未能启动，原因见上面的日志。")
                 await asyncio.sleep(0.1)
                 try:
                     if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:

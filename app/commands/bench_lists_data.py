@@ -119,8 +119,8 @@ SELECT made.id, :role, :area, u, CAST(:at AS timestamptz) FROM made, unnest(CAST
 BASE = """
 CREATE UNLOGGED TABLE bench_base AS
 WITH numbers AS (
-  SELECT g, CAST(:until AS timestamptz) - make_interval(secs => (CAST(:count AS int) - g) * 86400.0 * {days} / CAST(:count AS int))
-           AS received_at,
+  SELECT g, CAST(:until AS timestamptz)
+           - make_interval(secs => (CAST(:count AS int) - g) * 86400.0 * {days} / CAST(:count AS int)) AS received_at,
          floor({items} * power(random(), 3))::int AS item, floor({units} * power(random(), 2.5))::int AS unit,
          floor({units} * random())::int AS other, floor({streets} * power(random(), 1.3))::int AS street,
          floor({communities} * power(random(), 2))::int AS community, random() AS a, random() AS b, random() AS c,
@@ -165,7 +165,8 @@ SELECT b.id, :jurisdiction, 'B-' || lpad(b.g::text, 10, '0'), 40, '\\x00', 5, '\
   CASE WHEN b.c < .03 THEN 'critical' WHEN b.c < .15 THEN 'urgent' ELSE 'normal' END, b.channel, '{jurisdiction}',
   b.street_code, b.community_code, '测量路' || b.g % 900 || '号', '事项' || b.item || '，第' || b.g || '件的标题文字',
   CASE WHEN b.dispatched THEN (SELECT ids[b.unit + 1] FROM bench_units) END, 1 + (b.e < .12)::int, b.received_at,
-  '{{}}', 118 + b.a / 10, 32 + b.b / 10, floor((118 + b.a / 10) * 1000)::bigint * 1000000 + floor((32 + b.b / 10) * 1000)
+  '{{}}', 118 + b.a / 10, 32 + b.b / 10,
+  floor((118 + b.a / 10) * 1000)::bigint * 1000000 + floor((32 + b.b / 10) * 1000)
 FROM bench_base b ORDER BY b.g
 """
 
@@ -207,7 +208,9 @@ SELECT b.id, k.n, :jurisdiction, (SELECT ids[CASE WHEN k.n = 7 THEN b.unit ELSE 
   CASE WHEN k.n = 6 THEN 'returned' WHEN NOT b.open THEN 'completed' WHEN b.state <> 'handling' THEN 'reported_done'
        WHEN b.e < .3 THEN 'dispatched' WHEN b.e < .6 THEN 'signed' ELSE 'handling' END,
   1 + (b.e < .06)::int, (SELECT ids[b.item + 1] FROM bench_items), '{jurisdiction}', b.street_code, b.community_code,
-  b.channel, 'normal', 3, b.received_at + interval '5 minutes', b.received_at + interval '1 hour', b.e < .2,
+  b.channel,
+  CASE WHEN b.c < .03 THEN 'critical' WHEN b.c < .15 THEN 'urgent' ELSE 'normal' END, 3,
+  b.received_at + interval '5 minutes', b.received_at + interval '1 hour', b.e < .2,
   b.received_at + interval '2 hours', b.received_at + interval '3 hours',
   CASE WHEN b.state <> 'handling' THEN b.received_at + interval '20 hours' END,
   CASE WHEN NOT b.open THEN CASE WHEN b.e < .7 THEN 'resolved' ELSE 'explained' END END,

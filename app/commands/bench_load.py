@@ -175,10 +175,18 @@ class Generator:
 
 
 async def _open_in_turn(connections: list[Connection], target: Target) -> None:
-    """Opens them one after the other, so that the processes behind one socket each get some."""
-    probe = f"GET /healthz HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n\r\n".encode()
-    for connection in connections:
-        await connection.send(probe)
+    """Opens each while the one before keeps its process busy, so that two processes behind one socket take turns.
+
+    Whichever process wakes first accepts; left to chance, all of a few connections often end up with one.
+    """
+    busy = f"GET /api/v1/intake/channels HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n\r\n".encode()
+    for connection, following in zip(connections, [*connections[1:], None], strict=True):
+        await connection.open()
+        answer = asyncio.create_task(connection.send(busy))
+        await asyncio.sleep(0)
+        if following is not None:
+            await following.open()
+        await answer
 
 
 def main() -> None:

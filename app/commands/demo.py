@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import signal
 import time
+from collections.abc import Coroutine
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import httpx
@@ -57,12 +59,22 @@ def demo(
     """演示：启动全套服务，载入演示城市，让上报件走完闭环；服务保持运行，按 Ctrl-C 结束。"""
     console = Console()
     try:
-        failures = asyncio.run(_demo(console, once, reports, speed, port))
-    except KeyboardInterrupt:
+        failures = asyncio.run(_until_asked(_demo(console, once, reports, speed, port)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("演示结束")
-        raise typer.Exit(0 if not once else 130) from None
+        raise typer.Exit(130 if once else 0) from None
     if failures:
         raise typer.Exit(1)
+
+
+async def _until_asked(work: Coroutine[Any, Any, int]) -> int:
+    """Runs ``work``; Ctrl-C and SIGTERM cancel it, so that it ends every process that it has started."""
+    running = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: asyncio.run does it for Ctrl-C
+            loop.add_signal_handler(number, running.cancel)
+    return await running
 
 
 async def _demo(console: Console, once: bool, count: int, speed: float, port: int) -> int:

@@ -161,6 +161,7 @@ class Actors:
 
     async def _to_the_end(self, event_id: str) -> dict[str, Any]:
         seat = self._staff.seat("dispatcher", event_id)
+        refused: str | None = None
         for looks in range(_MOST_ACTS):
             async with self._gate:
                 seen = await self._request("GET", f"/events/{event_id}", seat)
@@ -171,10 +172,10 @@ class Actors:
                 if step is None and (seen["ended_at"] is not None or not seen["reports"]):
                     return seen
                 if step is not None:
-                    await self._do(step)
-            if step is None:
+                    refused = await self._do(step)
+            if step is None or refused:
                 await asyncio.sleep(_PAUSE_SECONDS)
-        raise DemoFailed(f"办不下去，停在 {seen['state']}（{seen['triage'] or '无研判原因'}）")
+        raise DemoFailed(f"办不下去，停在 {seen['state']}：{refused or seen['triage'] or '不知道下一步'}")
 
     async def _until_settled(self, event_id: str) -> None:
         """The result still has to reach the source; and a caller's late word may open something again."""
@@ -193,7 +194,8 @@ class Actors:
                 await asyncio.sleep(_PAUSE_SECONDS)
         raise DemoFailed(f"{_SETTLE_SECONDS:.0f} 秒内未了结，停在 {seen['state']}")
 
-    async def _do(self, step: Step) -> None:
+    async def _do(self, step: Step) -> str | None:
+        """Performs the act; what the API said when somebody was faster (the next look shows what there is to do)."""
         who = step.channel if step.who == CLIENT else step.who
         body = {**step.body, "act_id": str(uuid4())}
         if step.evidence:
@@ -201,9 +203,11 @@ class Actors:
         answer = await self._post(f"{step.path}/actions/{step.action}", who, body)
         if answer.is_success:
             self._progress.acts[step.action] += 1
-        # Somebody was faster: a repetition joined, or a limit passed. The next look shows what there is to do now.
-        elif answer.status_code not in (httpx.codes.CONFLICT, httpx.codes.PRECONDITION_FAILED):
-            raise DemoFailed(f"{who} 执行 {step.action}：{problem_of(answer)}")
+            return None
+        refused = f"{who} 执行 {step.action}：{problem_of(answer)}"
+        if answer.status_code not in (httpx.codes.CONFLICT, httpx.codes.PRECONDITION_FAILED):
+            raise DemoFailed(refused)
+        return refused
 
     async def _upload(self, who: str) -> str:
         number = sum(self._progress.acts.values())

@@ -6,7 +6,7 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import cos, pi, radians, sin, sqrt
 from pathlib import Path
@@ -102,16 +102,12 @@ def choose(reports: Sequence[Planned], count: int) -> list[Planned]:
         spare = [r.index for r in reversed(firsts) if r.outcome == "handled" and not _repeated(r, firsts)]
         dropped = set(spare[: len(firsts) - count])
         firsts = [report for report in firsts if report.index not in dropped]
-    return _complete(firsts[:count])
+    # Cutting off the end never parts a repetition from its first, which stands before it.
+    return firsts[:count]
 
 
 def _repeated(report: Planned, among: Sequence[Planned]) -> bool:
     return any(other.of == report.index for other in among)
-
-
-def _complete(reports: list[Planned]) -> list[Planned]:
-    there = {report.index for report in reports}
-    return [replace(r, of=None, outcome="handled") if r.of is not None and r.of not in there else r for r in reports]
 
 
 class Messages:

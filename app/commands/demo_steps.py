@@ -158,21 +158,33 @@ def _handling(event: Json, plan: Planned, staff: Staff) -> Step | None:
     """The units: they sign, call, go there, report done; or ask to give it back, which the centre decides."""
     if plan.outcome == "not_accepted" and event["lead_unit"]:
         return Step(staff.seat("dispatcher", event["id"]), f"/events/{event['id']}", "refuse", _refusal(plan))
-    orders = [order for order in event["work_orders"] if order["ended_at"] is None]
-    # Supporting units first: the lead's word ends the handling.
-    for order in sorted(orders, key=lambda order: order["role"] == "lead"):
+    orders = _open_orders(event)
+    # Supporting units first, since the lead's word ends the handling; but they wait while it is not the lead's matter.
+    lead_first = _wrong_item(event, plan) or (plan.outcome == "returned" and not event["returns"])
+    for order in sorted(orders, key=lambda order: (order["role"] == "lead") != lead_first):
         if step := _order_step(event, order, plan, staff):
             return step
     return None
 
 
+def _open_orders(event: Json) -> list[Json]:
+    return [order for order in event["work_orders"] if order["ended_at"] is None]
+
+
+def _wrong_item(event: Json, plan: Planned) -> bool:
+    return event["item"] is not None and event["item"]["key"] != plan.item
+
+
 def _order_step(event: Json, order: Json, plan: Planned, staff: Staff) -> Step | None:
     path, user = f"/work-orders/{order['id']}", staff.unit_user(order["unit"]["code"])
     lead = order["role"] == "lead"
-    wrong_item = lead and event["item"] is not None and event["item"]["key"] != plan.item
+    wrong_item = lead and _wrong_item(event, plan)
     asked = [request for request in event["returns"] if request["order_n"] == order["n"]]
     if any(request["state"] == "requested" for request in asked):
         dispatcher = staff.seat("dispatcher", event["id"])
+        if wrong_item and any(other["state"] == "reported_done" for other in _open_orders(event)):
+            # Too late to begin anew: somebody's part is done already. The lead stays.
+            return Step(dispatcher, path, "reject_return", {"reason": "协办单位已处置完毕，请继续牵头办理。"})
         if wrong_item:
             # The rules decide anew for the right item, which ends this order and its request.
             return Step(dispatcher, f"/events/{event['id']}", "correct", {"item": plan.item})

@@ -7,12 +7,14 @@ receiver at least once under the same id, every timeline unbroken.
 
 import asyncio
 import os
+import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -23,11 +25,12 @@ from app.commands.audit import verify_all
 from app.commands.city import set_up_city
 from app.commands.drill_accounts import counts_of, undelivered, unfinished_jobs, wait_for_background
 from app.commands.drill_load import Sources
+from app.commands.drill_races import races
 from app.commands.drill_receiver import DeliveryReceiver, listening_receiver
 from app.commands.keep_alive import access_token
 from app.commands.sample_messages import DEMO_CITY, ChannelCode
-from app.commands.scratch_database import scratch_database
 from app.commands.stack import Stack, StackFailed, running_stack
+from app.core import postgres
 from app.core.crypto import Keyring
 from app.core.database import Sessions, transaction
 from app.core.deliveries import LEASE
@@ -43,7 +46,7 @@ _CHANNELS: Final[tuple[ChannelCode, ...]] = ("hotline-12345", "police-110", "sna
 _API_PROCESSES: Final = 2
 #: chance to die at a point: high enough to come soon, low enough that some work is done before
 _API_POINTS: Final = {"intake.after_inbox": 0.05, "intake.before_commit": 0.05, "intake.after_commit": 0.05}
-_WORKER_POINTS: Final = {"delivery.leased": 0.5, "delivery.sent": 0.1, "delivery.recorded": 0.3}
+_WORKER_POINTS: Final = {"delivery.leased": 0.7, "delivery.sent": 0.25, "delivery.recorded": 0.5}
 _DEATH_SECONDS: Final = 60.0
 #: of load between two deaths of PostgreSQL
 _BETWEEN_SECONDS: Final = 1.0
@@ -80,6 +83,9 @@ def _group() -> None:
     """演练：随时杀死进程，核对无一丢失。"""
 
 
+app.command()(races)
+
+
 @app.command()
 def crash(times: Annotated[int, typer.Option(min=1, max=1000, help="每处杀死的次数")] = 10) -> None:
     """在负载下按名处杀死 API、后台进程和 PostgreSQL，重启、重发，然后逐件核对；有一处不符时退出码为 1。"""
@@ -95,25 +101,32 @@ def crash(times: Annotated[int, typer.Option(min=1, max=1000, help="每处杀死
 
 async def _crash(times: int) -> list[str]:
     begun = time.monotonic()
-    async with _running() as drill:
-        sending = asyncio.create_task(drill.sources.run())
-        try:
-            rounds = [await _round(drill, "worker", point, times, _worker_dies) for point in _WORKER_POINTS]
-            if not drill.stack.settings.database_url or _is_embedded(drill.stack):
-                rounds.append(await _round(drill, "postgres", "postmaster", times, _postmaster_dies))
+    async with _running() as drill, _meanwhile(drill.sources.run()):
+        # Workers and PostgreSQL first: while the API dies, the leases that they leave behind run out.
+        rounds = [await _round(drill, "worker", point, times, _worker_dies) for point in _WORKER_POINTS]
+        async with _meanwhile(_keep_worker(drill.stack)):
+            rounds.append(await _round(drill, "postgres", "postmaster", times, _postmaster_dies))
             rounds += [await _round(drill, "api", point, times, _api_dies) for point in _API_POINTS]
-        finally:
-            sending.cancel()
-            with suppress(asyncio.CancelledError):
-                await sending
-        _show(rounds)
-        return [*(fault for one in rounds for fault in one.faults), *await _final(drill, begun)]
+            _show(rounds)
+            left = await _final(drill, begun)
+    return [*(fault for one in rounds for fault in one.faults), *left]
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs ``work`` beside the block, and ends it with the block. Raises what it raised."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @asynccontextmanager
 async def _running() -> AsyncIterator[Drill]:
-    settings = Settings(demo=True)
-    async with scratch_database(settings, _DATABASE) as url, listening_receiver() as receiver:
+    async with _own_folder() as folder, listening_receiver() as receiver:
         secrets: dict[str, str] = {}
 
         async def prepare(sessions: Sessions, _: Keyring) -> None:
@@ -122,10 +135,25 @@ async def _running() -> AsyncIterator[Drill]:
             async with transaction(sessions) as session:
                 await session.execute(text("UPDATE machine_client SET endpoint_url = :url"), {"url": receiver.url})
 
-        env = {"BIHUAN_DEMO": "true", "BIHUAN_DATABASE_URL": url, "BIHUAN_LOG_LEVEL": "warning"}
+        env = {"BIHUAN_DEMO": "true", "BIHUAN_DATA_DIR": str(folder), "BIHUAN_DATABASE_URL": ""}
         async with running_stack(env, _DATABASE, _API_PROCESSES, worker=True, prepare=prepare) as stack:
             tokens = {channel: await access_token(stack.base_url, channel, secrets[channel]) for channel in _CHANNELS}
             yield Drill(stack, Sources(stack.base_url, tokens, f"D{int(time.time()):x}"), receiver)
+
+
+@asynccontextmanager
+async def _own_folder() -> AsyncIterator[Path]:
+    """A data folder for a server of our own: killing it must not disturb whoever else uses the configured one."""
+    configured = Settings(demo=True).data_dir
+    folder = configured.with_name(f"{configured.name}-drill")
+    if not await asyncio.to_thread(postgres.stop, folder):
+        raise StackFailed(f"另一次演练正在使用 {folder}。")
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        await asyncio.to_thread(postgres.stop, folder)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _round(
@@ -204,8 +232,12 @@ async def _postmaster_dies(drill: Drill, point: str, times: int) -> int:
     return died
 
 
-def _is_embedded(stack: Stack) -> bool:
-    return noted_pid(Folders.of(stack.settings.data_dir)) is not None and "host=" in stack.database_url
+async def _keep_worker(stack: Stack) -> None:
+    """Starts the worker again when it ended, as a service manager does: it may start while PostgreSQL is away."""
+    while True:
+        await asyncio.sleep(1)
+        if stack.worker_pid is not None and _ended_by_kill(stack.worker_pid) is not None:
+            await stack.restart_worker()
 
 
 async def _died(pid: int) -> bool:

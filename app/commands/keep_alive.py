@@ -70,16 +70,19 @@ class Connection:
         self._host, self._port = host, port
         self._link: _Link | None = None
 
+    async def open(self) -> _Link:
+        """Opens it if it is not open. Raises NoAnswer."""
+        if self._link is None or self._link.transport is None:
+            try:
+                _, self._link = await asyncio.get_running_loop().create_connection(_Link, self._host, self._port)
+            except OSError as fault:
+                raise NoAnswer(f"cannot connect: {type(fault).__name__}") from None
+        return self._link
+
     async def send(self, request: bytes, *, timeout_seconds: float = ANSWER_SECONDS) -> tuple[int, bytes]:
         """Status and body of the answer to ``request`` (see ``post_request``). Raises NoAnswer."""
         loop = asyncio.get_running_loop()
-        link = self._link
-        if link is None or link.transport is None:
-            try:
-                _, link = await loop.create_connection(_Link, self._host, self._port)
-            except OSError as fault:
-                raise NoAnswer(f"cannot connect: {type(fault).__name__}") from None
-            self._link = link
+        link = await self.open()
         if link.transport is None:
             raise NoAnswer("the connection was closed at once")
         answer: asyncio.Future[tuple[int, bytes]] = loop.create_future()

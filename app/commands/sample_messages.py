@@ -25,8 +25,8 @@ _ORDER_TYPES: Final = {
     "praise": "表扬",
 }
 #: said before and after a text, so that hardly two messages are the same
-_BEFORE: Final = ("", "你好，", "我反映一下，", "麻烦看一下，", "又来打扰了，", "路过看到的，", "家里老人说，")
-_AFTER: Final = ("", "。", "，请尽快处理", "，谢谢", "，已经好几天了", "，来来回回都要绕", "，拍了照片", "，等你们回话")
+_BEFORE: Final = ("", "", "", "你好，", "我反映一下，", "麻烦看一下，")
+_AFTER: Final = ("", "", "。", "，请尽快处理", "，谢谢", "，已经好几天了", "，等你们回话")
 #: metres to degrees at the demo city's latitude; a joining report lies within so many metres of the first
 _METRE: Final = 1 / 111_000.0
 _JOIN_WITHIN_M: Final = 8.0

@@ -5,7 +5,6 @@ read, and every list applies the asker's own sight again.
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +47,14 @@ def encode_cursor(digest: str, key: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
+def belongs_to(cursor: str, digest: str) -> bool:
+    """Whether the cursor was made under this digest: lists that know several orders go on in the one they began."""
+    try:
+        return bool(_members(cursor)[0] == digest)
+    except (ValueError, TypeError, LookupError):
+        return False
+
+
 def decode_cursor(cursor: str | None, digest: str, types: Sequence[type]) -> tuple[Any, ...] | None:
     """The sort key in a cursor, as values of ``types``; None for the first page.
 
@@ -56,12 +63,16 @@ def decode_cursor(cursor: str | None, digest: str, types: Sequence[type]) -> tup
     if not cursor:
         return None
     try:
-        given, *key = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        given, *key = _members(cursor)
         if given == digest:
             return tuple(_read(value, kind) for value, kind in zip(key, types, strict=True))
-    except (binascii.Error, ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         raise _wrong("翻页游标无法识别，请去掉 cursor 参数从第一页重新查询。") from None
     raise _wrong("翻页游标与当前筛选条件不符：条件变了请去掉 cursor 参数，从第一页重新查询。")
+
+
+def _members(cursor: str) -> Any:
+    return orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
 
 
 def _wrong(detail: str) -> Malformed:
@@ -71,10 +82,10 @@ def _wrong(detail: str) -> Malformed:
 def _read(value: Any, kind: type) -> Any:
     if kind is UUID:
         return UUID(value)
-    if kind is datetime:
-        return datetime.fromisoformat(value)
-    if kind is int and isinstance(value, int) and not isinstance(value, bool):
+    if kind is datetime and (at := datetime.fromisoformat(value)).tzinfo is not None and 2000 <= at.year < 2100:
+        return at
+    if kind is int and isinstance(value, int) and not isinstance(value, bool) and -1 <= value < 2**63:
         return value
-    if kind is str and isinstance(value, str):
+    if kind is str and isinstance(value, str) and "\x00" not in value:
         return value
-    raise ValueError(f"not a {kind.__name__}")
+    raise ValueError(f"not a {kind.__name__} that can be stored")

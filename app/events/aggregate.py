@@ -194,8 +194,13 @@ class EventAggregate:
         data: Json | None = None,
         note: str | None = None,
     ) -> int:
-        """Appends one timeline row and returns its ``n``. The first row of an act carries its idempotency key."""
-        first = not any(pending.row.act_id == act.act_id for pending in self.timeline) if act.act_id else False
+        """Appends one timeline row and returns its ``n``.
+
+        The first row of an act carries its idempotency key; the first that has no words of its own carries its note.
+        """
+        first = act.act_id is not None and all(pending.row.act_id != act.act_id for pending in self.timeline)
+        if note is None and all(pending.note != act.note for pending in self.timeline):
+            note = act.note
         if isinstance(subject, Report):
             report = subject
         row = plain_row(
@@ -220,7 +225,7 @@ class EventAggregate:
             note_digest=None,
             mac=b"",
         )
-        self.timeline.append(PendingTimeline(row, note if note is not None else (act.note if first else None)))
+        self.timeline.append(PendingTimeline(row, note))
         return row.n
 
     # --- questions that several stages ask ---------------------------------------------------------------------

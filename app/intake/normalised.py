@@ -13,7 +13,7 @@ PointRole = Literal["scene", "caller", "device"]
 
 @dataclass(frozen=True, slots=True)
 class PointClaim:
-    """A coordinate pair as the source gave it. ``crs`` None: the source does not say, nor its client's configuration."""
+    """A coordinate pair as the source gave it. ``crs`` None: neither the source nor its configuration says."""
 
     lon: float
     lat: float

@@ -38,7 +38,7 @@ def _statement(condition: str, limit: int) -> str:
       SELECT t.xact_id, t.event_id, t.n, row_number() OVER (ORDER BY t.xact_id, t.event_id, t.n) = {BUDGET} AS stop
       FROM timeline t
       WHERE t.jurisdiction_id = :jurisdiction AND t.xact_id < (SELECT xmin FROM edge)
-        AND (t.xact_id, t.event_id, t.n) > (CAST(CAST(:xact AS text) AS xid8), CAST(:event AS uuid), CAST(:n AS int))
+        AND (t.xact_id, t.event_id, t.n) > (CAST(CAST(:xact AS text) AS xid8), CAST(:event AS uuid), CAST(:n AS bigint))
       ORDER BY t.xact_id, t.event_id, t.n LIMIT {BUDGET}
     ), seen AS (
       SELECT w.xact_id, w.event_id, w.n, j.hit, w.stop FROM walk w CROSS JOIN LATERAL (
@@ -67,7 +67,7 @@ async def read_changes(session: AsyncSession, sight: Sight, *, after: str | None
     digest = digest_of("changes", {})
     key = decode_cursor(after, digest, _KINDS) or (0, UUID(int=0), 0)
     condition, values = sight.condition()
-    values |= {"jurisdiction": sight.jurisdiction_id, "xact": str(key[0]), "event": key[1], "n": key[2]}
+    values |= {"jurisdiction": sight.jurisdiction_id, "xact": str(max(key[0], 0)), "event": key[1], "n": key[2]}
     rows = (await session.execute(text(_statement(condition, limit)), values)).all()
     found: list[Any] = []
     for row in rows:

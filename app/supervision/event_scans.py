@@ -1,9 +1,8 @@
-"""Which indexes lead to the events that an asker sees under given filters; every list of what events own begins here."""
+"""Which indexes lead to the events that an asker sees under given filters; lists of what events own begin here."""
 
 from typing import Literal
 
-from app.core.errors import Malformed
-from app.core.pagination import decode_cursor, digest_of
+from app.core.pagination import belongs_to, decode_cursor, digest_of
 from app.events.lifecycles import EVENT
 from app.events.visibility import Sight
 from app.supervision.filters import Filters
@@ -16,8 +15,6 @@ _EVENT = ("e.id",)
 #: filter and column of the event that stands for it unless the listed thing has its own
 _SHARED = (("channel", "channel"), ("demand_type", "demand_type"), ("unit_id", "lead_unit_id"))
 _THEIR_OWN = {("unit_id", "order"), ("channel", "report"), ("demand_type", "report")}
-#: looking up a second row for each costs more than walking
-_JOINED_BUDGET = 10_000
 
 
 def event_filters(filters: Filters, of: Of) -> Where:
@@ -86,10 +83,11 @@ def by_scope(sight: Sight, filters: Where, shares: Shares, *, only_open: bool) -
             Scan(
                 shares.rows(f"event.{level}_code", codes, among=among),
                 "event e",
-                f"e.{level}_code = s.v{ended if level == 'street' else ''}",
+                f"true{ended if level == 'street' else ''}",
                 _EVENT,
                 own.also(("e.jurisdiction_id = :jurisdiction", jurisdiction)).sql,
                 over=f"unnest(CAST(:{level}s AS text[])) AS s(v)",
+                within=(f"e.{level}_code", "s.v"),
                 values=own.values | {f"{level}s": list(codes)},
             )
         )
@@ -98,11 +96,11 @@ def by_scope(sight: Sight, filters: Where, shares: Shares, *, only_open: bool) -
             Scan(
                 shares.rows("event_participant.org_id", sight.units),
                 "event_participant p",
-                "p.org_id = s.v AND p.until IS NULL",
+                "p.until IS NULL",
                 ("p.event_id",),
                 event=own.sql,
-                over="unnest(CAST(:units AS bigint[])) AS s(v)",
-                budget=_JOINED_BUDGET,
+                over="unnest(CAST(:units AS integer[])) AS s(v)",
+                within=("p.org_id", "s.v"),
                 repeats=True,
                 values=own.values | {"units": sorted(sight.units)},
             )
@@ -116,7 +114,6 @@ def by_scope(sight: Sight, filters: Where, shares: Shares, *, only_open: bool) -
                 "i.jurisdiction_id = :jurisdiction AND i.ended_at IS NULL",
                 ("i.event_id",),
                 event=f"({own.sql}) AND ({place})",
-                budget=_JOINED_BUDGET,
                 values=own.values | values | jurisdiction,
             )
         )
@@ -130,20 +127,21 @@ def by_filter(
     seen = Where(list(hit.parts), dict(hit.values)).also(sight.condition())
     jurisdiction = {"jurisdiction": sight.jurisdiction_id}
 
-    def scan(rows: float, where: str) -> list[Scan]:
-        return [Scan(rows, "event e", where, _EVENT, seen.sql, values=seen.values | jurisdiction)]
+    def scan(rows: float, where: str, within: tuple[str, str] | None = None) -> list[Scan]:
+        return [Scan(rows, "event e", where, _EVENT, seen.sql, within=within, values=seen.values | jurisdiction)]
 
     ways: list[list[Scan]] = []
     if filters.item_id is not None:
-        ways.append(scan(shares.rows("event.item_id", [filters.item_id]), "e.item_id = :item_id"))
+        ways.append(scan(shares.rows("event.item_id", [filters.item_id]), "true", ("e.item_id", ":item_id")))
     if of != "order" and filters.unit_id is not None:
-        ways.append(scan(shares.rows("event.lead_unit_id", [filters.unit_id]), "e.lead_unit_id = :unit_id"))
+        ways.append(scan(shares.rows("event.lead_unit_id", [filters.unit_id]), "true", ("e.lead_unit_id", ":unit_id")))
     if filters.area and filters.area_level in ("street", "community"):
         column = f"event.{filters.area_level}_code"
-        ways.append(scan(shares.rows(column, [filters.area]), f"e.{filters.area_level}_code = :area"))
+        within = (f"e.{filters.area_level}_code", ":area")
+        ways.append(scan(shares.rows(column, [filters.area]), "true", within))
         if only_open and filters.area_level == "street":
             rows = shares.rows(column, [filters.area], among="ix_event_open_street")
-            ways.append(scan(rows, "e.street_code = :area AND e.ended_at IS NULL"))
+            ways.append(scan(rows, "e.ended_at IS NULL", within))
     if filters.triage:
         rows = shares.relation("ix_event_triage")
         ways.append(scan(rows, "e.jurisdiction_id = :jurisdiction AND e.triage IS NOT NULL"))
@@ -195,14 +193,6 @@ def choose(
         timed = by_receipt(sight, filters, hit, shares)
         if cursor is None and timed[0].rows < sum(scan.rows for scan in way):
             return by_time, timed, digests[by_time], None
-    if timed and cursor is not None and _fits(cursor, digests[by_time], by_time):
+    if timed and cursor is not None and belongs_to(cursor, digests[by_time]):
         return by_time, timed, digests[by_time], decode_cursor(cursor, digests[by_time], [k.kind for k in by_time])
     return by_id, way, digests[by_id], decode_cursor(cursor, digests[by_id], [k.kind for k in by_id])
-
-
-def _fits(cursor: str, digest: str, keys: tuple[Key, ...]) -> bool:
-    try:
-        decode_cursor(cursor, digest, [key.kind for key in keys])
-    except Malformed:
-        return False
-    return True

@@ -48,7 +48,6 @@ async def list_inspections(
             ("i.event_id", "i.n"),
             own.sql,
             event.sql,
-            budget=10_000,
             values=own.values | event.values | {"jurisdiction": sight.jurisdiction_id},
         )
         if narrowest([walk], scans) is not scans:

@@ -33,6 +33,8 @@ def _order_filters(filters: Filters, o: str) -> Where:
         where.add(f"{o}.state = ANY(CAST(:states AS text[]))", states=list(filters.states))
     if filters.open is not None:
         where.add(f"{o}.ended_at IS {'' if filters.open else 'NOT '}NULL")
+    if filters.channel:
+        where.add(f"{o}.channel = :channel", channel=filters.channel)  # always its event's, but needs no look-up
     if filters.role:
         where.add(f"{o}.role = :role", role=filters.role)
     return where
@@ -52,12 +54,12 @@ def _of_units(sight: Sight, filters: Filters, shares: Shares, only_open: bool) -
         Scan(
             shares.rows("work_order.unit_id", units, among="ix_work_order_unit_open" if only_open else None),
             "work_order o",
-            "o.unit_id = s.v" + (" AND o.ended_at IS NULL" if only_open else ""),
+            "o.ended_at IS NULL" if only_open else "true",
             _OWN,
             own.sql,
             event.sql,
-            over="unnest(CAST(:units AS bigint[])) AS s(v)",
-            budget=10_000,
+            over="unnest(CAST(:units AS integer[])) AS s(v)",
+            within=("o.unit_id", "s.v"),
             values=own.values | event.values | {"units": sorted(units)},
         )
     ]
@@ -68,29 +70,17 @@ def _by_order(sight: Sight, filters: Filters, shares: Shares, only_open: bool) -
     own = _order_filters(filters, "o")
     event = event_filters(filters, "order").also(sight.condition())
     values = own.values | event.values | {"jurisdiction": sight.jurisdiction_id}
-    ended = " AND o.ended_at IS NULL" if only_open else ""
     ways: list[list[Scan]] = []
     if filters.unit_id is not None:
         among = "ix_work_order_unit_open" if only_open else None
         rows = shares.rows("work_order.unit_id", [filters.unit_id], among=among)
-        ways.append(
-            [
-                Scan(
-                    rows,
-                    "work_order o",
-                    f"o.unit_id = :unit_id{ended}",
-                    _OWN,
-                    own.sql,
-                    event.sql,
-                    budget=10_000,
-                    values=values,
-                )
-            ]
-        )
+        where = "o.ended_at IS NULL" if only_open else "true"
+        within = ("o.unit_id", ":unit_id")
+        ways.append([Scan(rows, "work_order o", where, _OWN, own.sql, event.sql, within=within, values=values)])
     if only_open:
         rows = shares.relation("ix_work_order_open")
-        where = f"o.jurisdiction_id = :jurisdiction{ended}"
-        ways.append([Scan(rows, "work_order o", where, _OWN, own.sql, event.sql, budget=10_000, values=values)])
+        where = "o.jurisdiction_id = :jurisdiction AND o.ended_at IS NULL"
+        ways.append([Scan(rows, "work_order o", where, _OWN, own.sql, event.sql, values=values)])
     return ways
 
 

@@ -2,17 +2,16 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.pagination import Page, decode_cursor, digest_of
 from app.events.visibility import Sight
 from app.supervision.filters import Filters
-from app.supervision.scans import Key, Listing, Scan, Where, narrowest
+from app.supervision.scans import EVENT_ID, NUMBER, Key, Listing, Scan, Where, narrowest
 from app.supervision.shares import Shares, shares_of
 
-_DUE = (Key("due_key", datetime, "timestamptz"), Key("event_id", UUID, "uuid"), Key("n", int, "integer"))
+_DUE = (Key("due_key", datetime, "timestamptz"), EVENT_ID, NUMBER)
 _KEYS = ("c.due_at", "c.event_id", "c.n")
 _COLUMNS = (
     "e.event_no, e.title, e.state AS event_state, e.demand_type, e.item_id, e.channel, e.district_code, "
@@ -52,35 +51,35 @@ def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datet
     place, place_values = sight.areas.condition("c", "clock_area")
     values = base | place_values
 
-    def scan(rows: float, where: str) -> Scan:
-        return Scan(rows, "clock c", where, _KEYS, f"{own.sql} AND {place}", values=values)
+    def scan(rows: float, where: str, within: tuple[str, str] | None = None) -> Scan:
+        return Scan(rows, "clock c", where, _KEYS, f"{own.sql} AND {place}", within=within, values=values)
 
     scans: list[Scan] = []
     if sight.areas:
         ways = [[scan(shares.relation("ix_clock_due"), mine)]]
         if filters.unit_id is not None:
             rows = shares.rows("clock.unit_id", [filters.unit_id]) * running_share
-            ways.append([scan(rows, f"{mine} AND c.unit_id = :unit_id")])
+            ways.append([scan(rows, f"{mine} AND c.unit_id IS NOT NULL", ("c.unit_id", ":unit_id"))])
         if filters.area and filters.area_level != "district":
             # A street's index serves its communities too: their codes begin with the street's (DOMAIN.md §2.3).
             street = filters.area[:9]
             rows = shares.rows("clock.street_code", [street]) * running_share
             values |= {"street": street}
-            ways.append([scan(rows, f"{mine} AND c.street_code = :street")])
+            ways.append([scan(rows, mine, ("c.street_code", ":street"))])
         streets = sorted({code[:9] for code in (*sight.areas.streets, *sight.areas.communities)})
         if streets and not sight.areas.districts:
             rows = shares.rows("clock.street_code", streets) * running_share
             over = "unnest(CAST(:streets AS text[])) AS s(v)"
-            scoped = f"{mine} AND c.street_code = s.v"
             ways.append(
                 [
                     Scan(
                         rows,
                         "clock c",
-                        scoped,
+                        mine,
                         _KEYS,
                         f"{own.sql} AND {place}",
                         over=over,
+                        within=("c.street_code", "s.v"),
                         values=values | {"streets": streets},
                     )
                 ]
@@ -91,12 +90,12 @@ def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datet
             Scan(
                 0,
                 "clock c",
-                f"{mine} AND c.unit_id = s.v",
+                mine + " AND c.unit_id IS NOT NULL",
                 _KEYS,
                 own.sql,
                 barred,
-                over="unnest(CAST(:units AS bigint[])) AS s(v)",
-                budget=10_000,
+                over="unnest(CAST(:units AS integer[])) AS s(v)",
+                within=("c.unit_id", "s.v"),
                 values=base | barred_values | {"units": sorted(sight.units)},
             )
         )

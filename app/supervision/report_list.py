@@ -1,4 +1,4 @@
-"""``GET /reports``: reports of the events that the asker sees; identities masked, an accusation's words kept from units."""
+"""``GET /reports``: the reports of the events that the asker sees, identities masked."""
 
 from typing import Any
 from uuid import UUID
@@ -7,12 +7,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
-from app.core.pagination import Page, decode_cursor, digest_of
+from app.core.pagination import Page, belongs_to, decode_cursor, digest_of
 from app.events.visibility import Sight
 from app.supervision.event_scans import choose, event_filters
 from app.supervision.filters import Filters
 from app.supervision.scans import EVENT_ID, REPORT_ID, Child, Listing, Scan, Where
-from app.supervision.shares import shares_of
+from app.supervision.shares import Shares, shares_of
 
 _NIL = f"CAST('{UUID(int=0)}' AS uuid)"
 _COLUMNS = (
@@ -28,7 +28,7 @@ _JOINS = (
     "LEFT JOIN event_report l ON l.event_id = k.event_id AND l.report_id = k.report_id "
     "LEFT JOIN report_identity i ON i.report_id = k.report_id"
 )
-_OWED_KEYS = (REPORT_ID, EVENT_ID)
+_BY_REPORT = (REPORT_ID, EVENT_ID)
 _OPEN = "('open', 'replied')"
 
 
@@ -45,49 +45,72 @@ def _report_filters(filters: Filters) -> Where:
     return where
 
 
+#: from which share of all events on a scope is wide: walking all reports then finds its own soon enough
+_WIDE = 0.05
+
+
 async def list_reports(
     session: AsyncSession, sight: Sight, filters: Filters, *, limit: int, cursor: str | None
 ) -> Page[Any]:
     """Rows of reports with what a list tells of their event. Raises ``Malformed`` for a cursor of other filters.
 
-    Those of the newest event first, together with the reports that joined it; with ``owes`` the newest report first.
+    Those of the newest event first, together with the reports that joined it. Where the filters are about the reports
+    themselves and the scope is wide, and for what is owed, the newest report first: then their own table is walked.
     """
-    if filters.owes:
-        return await _owed(session, sight, filters, limit=limit, cursor=cursor)
-    shares = await shares_of(session)
-    keys, scans, digest, after = choose("reports", sight, filters, shares, cursor, of="report", child=REPORT_ID)
+    if sight.nothing:
+        return Page((), None)
     own = _report_filters(filters)
+    digest = digest_of("reports/report_id", filters.as_dict())
+    shares = await shares_of(session)
+    if filters.owes:
+        debts = Where(values={"owes": filters.owes}).add("d.kind = :owes AND d.paid_at IS NULL AND d.waived IS NULL")
+        scan = Scan(0, "debt d", debts.sql, ("d.report_id",), values=debts.values)
+        return await _by_report(session, sight, filters, scan, own, digest=digest, limit=limit, cursor=cursor)
+    narrow = filters.item_id or filters.unit_id or filters.area or filters.triage
+    wide = sight.areas and not narrow and _scope(sight, shares) >= _WIDE
+    if own.parts and (belongs_to(cursor, digest) if cursor else wide):
+        values = own.values | {"jurisdiction": sight.jurisdiction_id}
+        scan = Scan(0, "report c", "c.jurisdiction_id = :jurisdiction", ("c.id",), own.sql, values=values)
+        return await _by_report(session, sight, filters, scan, Where(), digest=digest, limit=limit, cursor=cursor)
+    keys, scans, digest, after = choose("reports", sight, filters, shares, cursor, of="report", child=REPORT_ID)
     source = (
         "event_report m JOIN report c ON c.id = m.report_id "
         f"WHERE m.event_id = x.event_id AND m.left_at IS NULL AND {own.sql}"
     )
-    child = Child(source, "m.report_id", _NIL, own.values)
+    child = Child(source, "m.report_id", _NIL, own.values, lookups=2)
     listing = Listing(keys, scans, _COLUMNS, _JOINS, child)
     return await listing.page(session, digest=digest, limit=limit, after=after)
 
 
-async def _owed(session: AsyncSession, sight: Sight, filters: Filters, *, limit: int, cursor: str | None) -> Page[Any]:
-    """What is still owed is little: one walk over the open debts of the kind."""
-    digest = digest_of("reports/owed", filters.as_dict())
-    after = decode_cursor(cursor, digest, [key.kind for key in _OWED_KEYS])
-    if sight.nothing:
-        return Page((), None)
-    own = _report_filters(filters)
+def _scope(sight: Sight, shares: Shares) -> float:
+    """The share of all events that lies in the asker's areas, by estimate."""
+    areas = sight.areas
+    if areas.whole or areas.districts:
+        return 1.0
+    return shares.share("event.street_code", areas.streets) + shares.share("event.community_code", areas.communities)
+
+
+async def _by_report(
+    session: AsyncSession,
+    sight: Sight,
+    filters: Filters,
+    scan: Scan,
+    own: Where,
+    *,
+    digest: str,
+    limit: int,
+    cursor: str | None,
+) -> Page[Any]:
+    """A walk over reports (or over what they are owed), with the event looked up for those that fit."""
+    after = decode_cursor(cursor, digest, [key.kind for key in _BY_REPORT])
     event = event_filters(filters, "report").also(sight.condition())
-    scan = Scan(
-        0,
-        "debt d",
-        "d.kind = :owes AND d.paid_at IS NULL AND d.waived IS NULL",
-        ("d.report_id",),
-        budget=10_000,
-        values={"owes": filters.owes},
-    )
+    report = "JOIN report c ON c.id = m.report_id " if own.parts else ""
     source = (
-        "event_report m JOIN event e ON e.id = m.event_id JOIN report c ON c.id = m.report_id "
+        f"event_report m JOIN event e ON e.id = m.event_id {report}"
         f"WHERE m.report_id = x.report_id AND m.left_at IS NULL AND {own.sql} AND {event.sql}"
     )
-    child = Child(source, "m.event_id", _NIL, own.values | event.values)
-    listing = Listing(_OWED_KEYS, [scan], _COLUMNS, _JOINS, child)
+    child = Child(source, "m.event_id", _NIL, own.values | event.values, lookups=3 if own.parts else 2)
+    listing = Listing(_BY_REPORT, [scan], _COLUMNS, _JOINS, child)
     return await listing.page(session, digest=digest, limit=limit, after=after)
 
 

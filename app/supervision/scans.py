@@ -8,15 +8,29 @@ as the shortest, whatever the filters, and nothing is missed or shown twice.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.pagination import Page, encode_cursor
 
 Values = dict[str, Any]
+
+#: rows that one request walks past, and rows that it looks up elsewhere, at most; shared by its scans
+WALK_BUDGET = 20_000
+LOOKUP_BUDGET = 1_200
+#: what each of many scans has at least
+MIN_WALK, MIN_LOOKUPS = 1_000, 100
+
+_LEAST = {"uuid": f"CAST('{UUID(int=0)}' AS uuid)", "bigint": "-1", "timestamptz": "CAST('-infinity' AS timestamptz)"}
+_MOST = {
+    "uuid": f"CAST('{UUID(int=2**128 - 1)}' AS uuid)",
+    "bigint": "2147483647",
+    "timestamptz": "CAST('infinity' AS timestamptz)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,8 @@ class Key:
 
 
 EVENT_ID = Key("event_id", UUID, "uuid")
-NUMBER = Key("n", int, "integer")
+#: compared as bigint, so that no forged cursor overflows it
+NUMBER = Key("n", int, "bigint")
 REPORT_ID = Key("report_id", UUID, "uuid")
 RECEIVED_AT = Key("order_at", datetime, "timestamptz")
 
@@ -73,11 +88,16 @@ class Scan:
     event: str = ""
     #: ``unnest(…) AS s(v)``: a scan for each value
     over: str = ""
-    #: rows looked at, at most, for each value
-    budget: int = 20_000
+    #: the index's first column and the value that it has in this walk, when ``where`` does not say it
+    within: tuple[str, str] | None = None
     #: the source can have several rows of one key
     repeats: bool = False
     values: Values = field(default_factory=dict)
+
+    @property
+    def branches(self) -> int:
+        """How many walks it is."""
+        return max((len(value) for name, value in self.values.items() if f":{name} " in self.over), default=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +110,14 @@ class Child:
     #: below every real key: the place of a stop row
     least: str
     values: Values = field(default_factory=dict)
+    #: rows of other tables read for each event
+    lookups: int = 1
+
+
+@lru_cache(maxsize=1_000)
+def _prepared(sql: str) -> TextClause:
+    """Finding the parameters in a long text takes longer than sending it."""
+    return text(sql)
 
 
 def narrowest(*ways: list[Scan]) -> list[Scan]:
@@ -106,45 +134,84 @@ def _behind(expressions: Sequence[str], keys: Sequence[Key], sign: str) -> str:
     return f"({', '.join(expressions)}) {sign} ({marks})"
 
 
+def _walk(scan: Scan, keys: Sequence[Key], after: str, order: tuple[str, str], rows: int) -> str:
+    """The walk itself: the keys, whether the source's own row fits, and a stop at the end of the budget.
+
+    ``after``: the comparison with the cursor's key; empty on the first page.
+    """
+    direction, sign = order
+    exprs = [f"{expr} AS {key.name}" for expr, key in zip(scan.keys, keys, strict=True)]
+    columns = list(scan.keys)
+    where = scan.where
+    if not scan.within:
+        where += f" AND {_behind(scan.keys, keys, after)}" if after else ""
+    else:
+        # Rows of one value as a range of (value, key): the only index in whose order that can be read is the one
+        # meant here. With an equality the planner may take the primary key instead, and walk all the others' rows.
+        column, value = scan.within
+        columns.insert(0, column)
+        ends = {"<": (_MOST, "<="), ">": (_LEAST, ">=")}
+        begin, loose = ends.pop(sign)
+        ((end, far),) = ends.values()
+        first = [f"CAST(:key_{key.name} AS {key.sql_type})" if after else begin[key.sql_type] for key in keys]
+        last = [end[key.sql_type] for key in keys]
+        row = f"({', '.join(columns)})"
+        where += (
+            f" AND {row} {after or loose} ({', '.join([value, *first])}) AND {row} {far} ({', '.join([value, *last])})"
+        )
+        exprs.append(f"{column} AS within")
+    by = _ordered(columns, direction)
+    hit = scan.hit
+    if scan.repeats:
+        hit = f"({hit}) AND lag({scan.keys[0]}) OVER (ORDER BY {by}) IS DISTINCT FROM {scan.keys[0]}"
+    return (
+        f"SELECT {', '.join(exprs)}, coalesce({hit}, false) AS hit, row_number() OVER (ORDER BY {by}) = {rows} AS stop "  # noqa: S608 - names and numbers of our own; values are parameters
+        f"FROM {scan.source} WHERE {where} ORDER BY {by} LIMIT {rows}"
+    )
+
+
 def _branch(
-    scan: Scan, keys: Sequence[Key], child: Child | None, take: int, after: bool, order: tuple[str, str]
+    scan: Scan, keys: Sequence[Key], child: Child | None, take: int, after: bool, order: tuple[str, str], parts: int
 ) -> str:
     direction, sign = order
     leading = keys[: len(scan.keys)]
     names = [key.name for key in leading]
-    exprs = ", ".join(f"{expr} AS {name}" for expr, name in zip(scan.keys, names, strict=True))
-    by = _ordered(scan.keys, direction)
-    where = scan.where
-    if after:
-        loose = "=" if child else ""
-        where += f" AND {_behind(scan.keys, leading, sign + loose)}"
-    hit = scan.hit
-    if scan.repeats:
-        hit = f"({hit}) AND lag({scan.keys[0]}) OVER (ORDER BY {by}) IS DISTINCT FROM {scan.keys[0]}"
-    walk = (
-        f"SELECT {exprs}, coalesce({hit}, false) AS hit, row_number() OVER (ORDER BY {by}) = {scan.budget} AS stop "  # noqa: S608 - names and numbers of our own; values are parameters
-        f"FROM {scan.source} WHERE {where} ORDER BY {by} LIMIT {scan.budget}"
-    )
-    columns = ", ".join(f"w.{name}" for name in names)
+    sorting = ["within", *names] if scan.within else names
+    compare = (sign + ("=" if child else "")) if after else ""
+    walk = _walk(scan, leading, compare, order, max(WALK_BUDGET // parts, MIN_WALK))
+    columns = ", ".join(f"w.{name}" for name in sorting)
+    if scan.event or child:
+        # Looking a row up elsewhere costs ten times as much as walking past it, and has a budget of its own.
+        each = bool(scan.event) + (child.lookups if child else 0)
+        most = max(LOOKUP_BUDGET // parts // each, MIN_LOOKUPS)
+        by = _ordered(sorting, direction)
+        walk = (
+            f"SELECT {', '.join(sorting)}, hit, stop OR row_number() OVER (ORDER BY {by}) = {most} AS stop "  # noqa: S608
+            f"FROM ({walk}) y WHERE hit OR stop ORDER BY {by} LIMIT {most}"
+        )
     if scan.event:
         # A lateral look-up, never a hash join: the walk must stop when the page is full.
         walk = (
-            f"SELECT {columns}, w.hit AND j.hit AS hit, w.stop FROM ({walk}) w CROSS JOIN LATERAL "  # noqa: S608
-            f"(SELECT coalesce({scan.event}, false) AS hit FROM event e WHERE e.id = w.event_id OFFSET 0) j"
+            f"SELECT {columns}, coalesce(j.hit, false) AS hit, w.stop FROM ({walk}) w LEFT JOIN LATERAL "  # noqa: S608
+            f"(SELECT {scan.event} AS hit FROM event e WHERE e.id = w.event_id AND w.hit OFFSET 0) j ON true"
         )
     if child:
         own = keys[-1].name
         below = ""
         if after:
             below = " AND " + _behind([*(f"x.{name}" for name in names), child.key], keys, sign)
+        by = _ordered([*(f"x.{name}" for name in sorting), f"c.{own}"], direction)
         found = (
             f"SELECT {', '.join(f'x.{name}' for name in names)}, c.{own}, c.hit, c.stop FROM ({walk}) x CROSS JOIN "  # noqa: S608
             f"LATERAL (SELECT {child.key} AS {own}, true AS hit, false AS stop FROM {child.source} AND x.hit{below} "
             f"UNION ALL SELECT {child.least}, false, true WHERE x.stop) c WHERE x.hit OR x.stop "
-            f"ORDER BY {_ordered([*(f'x.{name}' for name in names), f'c.{own}'], direction)} LIMIT {take}"
+            f"ORDER BY {by} LIMIT {take}"
         )
     else:
-        found = f"SELECT * FROM ({walk}) x WHERE hit OR stop ORDER BY {_ordered(names, direction)} LIMIT {take}"  # noqa: S608
+        found = (
+            f"SELECT {', '.join(names)}, hit, stop FROM ({walk}) x WHERE hit OR stop "  # noqa: S608
+            f"ORDER BY {_ordered(sorting, direction)} LIMIT {take}"
+        )
     if not scan.over:
         return f"({found})"
     return f"(SELECT f.* FROM {scan.over} CROSS JOIN LATERAL ({found}) f)"  # noqa: S608
@@ -168,7 +235,8 @@ class Listing:
         """The whole page in one statement."""
         take = limit + 1
         names = [key.name for key in self.keys]
-        branches = [_branch(scan, self.keys, self.child, take, after, self.order) for scan in self.scans]
+        parts = max(sum(scan.branches for scan in self.scans), 1)
+        branches = [_branch(scan, self.keys, self.child, take, after, self.order, parts) for scan in self.scans]
         by = _ordered(names, self.order[0])
         merged = " UNION ALL ".join(branches)
         keys = (
@@ -191,7 +259,7 @@ class Listing:
             values |= self.child.values
         if after is not None:
             values |= {f"key_{key.name}": value for key, value in zip(self.keys, after, strict=True)}
-        rows = (await session.execute(text(self.statement(limit, after is not None)), values)).all()
+        rows = (await session.execute(_prepared(self.statement(limit, after is not None)), values)).all()
         found: list[Any] = []
         for row in rows:
             if len(found) == limit:

@@ -113,7 +113,7 @@ async def two(
     """The second process has its own engine; masters are shared only because fitting a classifier takes a second."""
     first = committing_runtime
     async with first.sessions() as session:
-        url = session.get_bind().engine.url  # type: ignore[union-attr] # bound to an engine, see conftest
+        url = session.get_bind().engine.url
     engine = make_engine(url.render_as_string(hide_password=False), pool_size=8)
     second = make_runtime(first.settings, first.keyring, make_sessions(engine), masters_cache)
     pair = Two(Town(first, city), (create_app(runtime=first), create_app(runtime=second)))

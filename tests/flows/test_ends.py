@@ -153,7 +153,8 @@ async def test_danger_to_life_is_told_to_110_at_once_and_the_loop_goes_on(town: 
     assert event.urgency == "critical"
     assert "alarm_raised" in await town.acts(receipt["event_id"])
     rows = await town.rows(
-        "SELECT c.channel, d.kind FROM delivery d JOIN machine_client c ON c.id = d.destination_id WHERE d.lane_id = :id",
+        "SELECT c.channel, d.kind FROM delivery d JOIN machine_client c ON c.id = d.destination_id "
+        "WHERE d.lane_id = :id",
         id=event.id,
     )
     assert ("police-110", "alert") in [tuple(row) for row in rows]
