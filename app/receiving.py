@@ -77,11 +77,11 @@ class _Derived:
     sighting: Sighting | None
 
 
-def read_message(channel: str, body: Mapping[str, Any], raw: bytes, runtime: Runtime) -> Arrival:
-    """Reads a channel's own message. Raises ``MalformedMessage`` with every fault at once."""
+def read_message(channel: str, body: Mapping[str, Any], raw: bytes | None, runtime: Runtime) -> Arrival:
+    """Reads a channel's own message; ``raw`` None: it came inside another one. Raises ``MalformedMessage``."""
     report = CHANNELS[channel].parse(body, ClientTraits())
     try:
-        return arrive(raw, body, report, runtime.keyring)
+        return arrive(orjson.dumps(body) if raw is None else raw, body, report, runtime.keyring)
     except orjson.JSONEncodeError:
         # Fields that a channel does not know are let through unread; only their depth can still be too much.
         raise MalformedMessage([Fault("", "too_deep", "报文嵌套层数过多，请只发送接口说明中的字段。")]) from None

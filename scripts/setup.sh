@@ -29,6 +29,9 @@ else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
     uv=.venv/bin/uv
 fi
-"$uv" pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
+# Where Python may not write bytecode (some containers say so) every start would compile every library again.
+compile=
+[ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile-bytecode
+"$uv" pip install --quiet $compile --python .venv/bin/python --require-hashes -r requirements.lock
 "$uv" pip install --quiet --python .venv/bin/python --no-deps -e .
 echo "$digest" >"$stamp"

@@ -1,5 +1,6 @@
 """Acts on events, work orders and reports: one route each, the registry in ``app.acts`` says what there is."""
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,12 +17,15 @@ router = APIRouter(tags=["actions 办理"], responses=RESPONSES)
 ActBody = Annotated[dict[str, Any], Body(default_factory=dict, description="act_id、acted_at、note 及该操作自己的字段")]
 IfMatch = Annotated[str | None, Header(alias="If-Match", description="看到的版本（ETag），不符则 412")]
 
+#: what a version can be: ``isdigit`` takes ², and 5,000 nines are no number to ``int``
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
 
 def _version(if_match: str | None) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
     digits = if_match.strip().removeprefix("W/").strip('"')
-    if not digits.isdigit():
+    if not _NUMBER.fullmatch(digits):
         raise Malformed("If-Match 须为读取时返回的 ETag。", faults=[{"path": "If-Match", "message": "不是 ETag"}])
     return int(digits)
 

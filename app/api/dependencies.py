@@ -8,8 +8,8 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts.access import Asker, user_of
-from app.accounts.tokens import AccessToken
+from app.accounts.access import Asker, client_of, user_of
+from app.accounts.tokens import AccessToken, ClientSubject
 from app.core.database import transaction
 from app.core.errors import Unauthenticated
 from app.masters import Masters
@@ -72,3 +72,15 @@ async def reader(session: ReadSession, token: TokenDep, runtime: RuntimeDep) -> 
 
 
 ReaderDep = Annotated[Reader, Depends(reader, scope="function")]
+
+
+async def somebody(session: ReadSession, token: TokenDep) -> AccessToken:
+    """A person's or a machine client's token whose account still stands. Raises ``Unauthenticated``."""
+    if isinstance(token.subject, ClientSubject):
+        await client_of(session, token)
+    else:
+        await user_of(session, token)
+    return token
+
+
+SomebodyDep = Annotated[AccessToken, Depends(somebody, scope="function")]

@@ -120,7 +120,7 @@ async def post_batch(channel: str, request: Request, runtime: RuntimeDep, token:
     arrivals: list[tuple[int, Arrival]] = []
     for index, message in enumerate(reports):
         try:
-            arrivals.append((index, receiving.read_message(channel, message, orjson.dumps(message), runtime)))
+            arrivals.append((index, receiving.read_message(channel, message, None, runtime)))
         except MalformedMessage as fault:
             answers[index] = _refused(malformed_message(fault))
     await _store_pictures(runtime, [arrival for _, arrival in arrivals])

@@ -60,6 +60,13 @@ def malformed_message(fault: MalformedMessage) -> Malformed:
     )
 
 
+#: what the web framework refuses by itself
+_FRAMEWORK = {
+    400: "请求体无法读取：须为 UTF-8 编码的 JSON 或表单，且嵌套不过深、大小不超限。",
+    405: "该地址不支持这种请求方法，请核对接口文档。",
+}
+#: data, not the database, is at fault: out of range, or a character that it cannot hold
+_NOT_STORABLE = frozenset({"22000", "22003", "22008", "22021", "22P02", "22P05"})
 _RETRY = "数据库正忙或暂时不可用，本次未作任何改动，请稍后原样重试。"
 
 
@@ -94,7 +101,7 @@ def install(app: FastAPI) -> None:
             "title": str(fault.detail),
             "status": fault.status_code,
             "code": "http",
-            "detail": str(fault.detail),
+            "detail": _FRAMEWORK.get(fault.status_code, f"请求无法处理（HTTP {fault.status_code}），请核对接口文档。"),
         }
         return Response(
             to_json({"type": "about:blank", **detail}),
@@ -107,6 +114,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OSError)
     async def _database(request: Request, fault: Exception) -> Response:
+        if isinstance(fault, DBAPIError) and getattr(fault.orig, "sqlstate", None) in _NOT_STORABLE:
+            return problem_response(Malformed("请求中有不能识别的字符（NUL）或超出范围的数字，请改正后重发。"))
         log.warning("database_unavailable", path=request.url.path, error=type(fault).__name__, text=str(fault)[:300])
         return problem_response(Unavailable(_RETRY))
 

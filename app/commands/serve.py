@@ -50,7 +50,8 @@ def serve(
             # processes that are long gone would be added to ours.
             folder = held.enter_context(tempfile.TemporaryDirectory(prefix="bihuan-metrics-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        uvicorn.run(_APP, host=host, port=port, workers=workers, **_options())
+        # The default of 5 s would kill a process that is still building the city's masters on a busy machine.
+        uvicorn.run(_APP, host=host, port=port, workers=workers, timeout_worker_healthcheck=60, **_options())
 
 
 def worker(
