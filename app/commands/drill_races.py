@@ -53,6 +53,8 @@ class Call:
     who: str
     path: str
     body: dict[str, Any]
+    #: the version of the event that they have seen; None: they do not say
+    seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Answer:
             return bool(self.body.get("repeated"))
         if self.body.get("code") == "not_allowed_now" and "allowed" not in self.body:
             return False
-        return self.status in (404, 409) and bool(self.body.get("code") and self.body.get("detail"))
+        return self.status in (404, 409, 412) and bool(self.body.get("code") and self.body.get("detail"))
 
 
 @dataclass(slots=True)
@@ -160,13 +162,21 @@ class Arena:
         lead = next(order for order in found["work_orders"] if order["role"] == "lead")
         return f"/work-orders/{lead['id']}/actions", f"u-{lead['unit']['code'].lower()}"
 
+    async def version(self, event_id: str) -> int:
+        """The event's version, as its ETag tells it."""
+        headers = await self._logins.header("dispatcher1")
+        answer = (await self._http.get(f"/events/{event_id}", headers=headers)).raise_for_status()
+        return int(answer.headers["etag"].strip('W/"'))
+
     async def meet(self, meeting: Meeting, turn: int) -> list[Answer]:
         """Sends both at one instant, each to its own process, which take turns."""
         ready = []
         for n, call in enumerate(meeting.calls):
             token = (await self._logins.header(call.who))["Authorization"].removeprefix("Bearer ")
             process = (n + turn) % 2
-            request = Target(self._urls[process], token).post_request(f"/api/v1{call.path}", orjson.dumps(call.body))
+            request = Target(self._urls[process], token).post_request(
+                f"/api/v1{call.path}", orjson.dumps(call.body), if_match=call.seen
+            )
             ready.append((self._connections[process], request))
         sending = [_send(connection, request) for connection, request in ready]
         return list(await asyncio.gather(*sending))
@@ -199,9 +209,10 @@ async def _accept_or_return(arena: Arena, turn: int) -> Meeting:
     event_id, _ = await arena.event()
     order, unit = await arena.order(event_id)
     await arena.act(unit, f"{order}/request_return", {"reason_code": "not_our_duty", "reason": "不属于我单位职责"})
-    # by turns the unit signs while its return is agreed to, and takes the return back
-    mine = Call(unit, f"{order}/{'sign_for' if turn % 2 else 'withdraw_return'}", {})
-    return Meeting(event_id, (mine, Call("dispatcher1", f"{order}/approve_return", {"unit": "D-URBAN"})))
+    # Both act on the version that both have seen: whoever comes second is told that it is not the newest any more.
+    seen = await arena.version(event_id)
+    agree = Call("dispatcher1", f"{order}/approve_return", {"unit": "D-URBAN"}, seen)
+    return Meeting(event_id, (Call(unit, f"{order}/sign_for", {}, seen), agree))
 
 
 async def _merge_or_close(arena: Arena, turn: int) -> Meeting:
@@ -242,11 +253,6 @@ async def _report_again(arena: Arena, turn: int) -> Meeting:
     return Meeting(message["orderNum"], (call, call))
 
 
-def _signed_then_returned(answers: Sequence[Answer]) -> bool:
-    # 先办后议: signing stops no return; a return that was taken back cannot be agreed to
-    return answers[0].body.get("action") == "sign_for"
-
-
 def _one_event(answers: Sequence[Answer]) -> bool:
     outcomes = sorted(str(answer.body.get("outcome")) for answer in answers)
     return outcomes == ["created", "joined"] and len({answer.body.get("event_id") for answer in answers}) == 1
@@ -260,13 +266,12 @@ RACES: Final = (
         "AND act = 'sign_for' GROUP BY event_id, subject_n HAVING count(*) <> 1) d",
     ),
     Race(
-        "签收或撤回退单，对同意退单",
+        "签收对同意退单",
         _accept_or_return,
         "SELECT count(*) FROM unnest(CAST(:subjects AS uuid[])) AS e(id) WHERE "
         "(SELECT count(*) FROM work_order o WHERE o.event_id = e.id AND o.role = 'lead' AND o.ended_at IS NULL) <> 1 "
         "OR (SELECT count(*) FROM timeline t WHERE t.event_id = e.id "
-        "AND t.act IN ('approve_return', 'withdraw_return')) <> 1",
-        _signed_then_returned,
+        "AND t.act IN ('approve_return', 'sign_for')) <> 1",
     ),
     Race(
         "并案对结案",
@@ -366,4 +371,4 @@ def _show(tallies: Sequence[Tally]) -> None:
             tally.name, *map(str, counts), str(tally.first_process_won) if tally.one_won else "", f"{tally.seconds:.0f}"
         )
     _out.print(table)
-    _out.print("先后都成：签收之后仍可同意退单；两件首报各有回执，同归一个事件。", style="dim")
+    _out.print("先后都成：两件首报各有回执，同归一个事件。", style="dim")

@@ -124,9 +124,13 @@ class Target:
         """A connection to it, not opened yet."""
         return Connection(self.host, self.port)
 
-    def post_request(self, path: str, body: bytes, content_type: str = "application/json") -> bytes:
+    def post_request(
+        self, path: str, body: bytes, content_type: str = "application/json", *, if_match: int | None = None
+    ) -> bytes:
         """The bytes of a POST of ``body`` to ``path`` (from the address's own path on)."""
         authorization = f"Authorization: Bearer {self._token}\r\n" if self._token else ""
+        if if_match is not None:
+            authorization += f'If-Match: "{if_match}"\r\n'
         return (
             f"POST {self._base}{path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n{authorization}"
             f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
