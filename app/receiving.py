@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import loop
 from app.accounts.access import Client, client_of
 from app.accounts.tokens import AccessToken
+from app.clocks.calendar import CHINA_TIME
 from app.core import jobs
 from app.core.database import transaction
 from app.core.errors import BihuanError, Conflict, Forbidden, Unauthenticated, Unavailable
@@ -62,7 +63,7 @@ class Receipt:
             "outcome": self.outcome,
             "event_id": str(self.event_id) if self.event_id else None,
             "event_no": self.event_no,
-            "received_at": self.received_at.isoformat(),
+            "received_at": self.received_at.astimezone(CHINA_TIME).isoformat(),
             "repeated": self.repeated,
         }
 

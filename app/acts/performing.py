@@ -134,9 +134,10 @@ async def _perform(
         other=Turn(masters, locked[other_id], _act(body, actor, locked[other_id].event)) if other_id else None,
         event_no=(await runtime.numbers.take(session, 1, now()))[0] if action.begins_event else "",
     )
-    if action.offered is not None and not action.offered(aggregate, subject):
+    wrong_state = bool(action.states) and subject.state not in action.states
+    if wrong_state or (action.offered is not None and not action.offered(aggregate, subject)):
         raise NotAllowedNow(
-            f"现在不能执行“{action.name_zh}”。",
+            f"当前状态不能执行“{action.name_zh}”；请刷新后按允许的操作办理。",
             allowed=offered_names(request.resource, asker, masters, aggregate, subject),
             state=subject.state,
         )
@@ -224,7 +225,9 @@ def _authorise(
         raise _not_found("event")
     granted = grant(asker, masters, aggregate, subject, action)
     if granted is None:
-        raise Forbidden(f"您的席位不能执行“{action.name_zh}”。", needs=[*action.centre, *action.unit])
+        collector = ("collector",) if action.collector else ()
+        needs = [*action.centre, *action.unit, *collector]
+        raise Forbidden(f"您的席位不能执行“{action.name_zh}”。", needs=needs)
     return granted
 
 

@@ -19,8 +19,8 @@ from app.runtime import Runtime
 _BEARER = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
 
 
-def runtime_of(request: Request) -> Runtime:
-    """The process's runtime."""
+async def runtime_of(request: Request) -> Runtime:
+    """The process's runtime. Not ``def``: FastAPI would send it to a thread and back, at every request."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 
@@ -28,7 +28,7 @@ def runtime_of(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(runtime_of)]
 
 
-def access_token(runtime: RuntimeDep, bearer: Annotated[str | None, Depends(_BEARER)]) -> AccessToken:
+async def access_token(runtime: RuntimeDep, bearer: Annotated[str | None, Depends(_BEARER)]) -> AccessToken:
     """What the bearer token says. Raises ``Unauthenticated``."""
     if not bearer:
         raise Unauthenticated("请先登录：请求缺少访问令牌。", reason="missing")

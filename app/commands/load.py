@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.passwords import Passwords
 from app.clocks.calendar import CHINA_TIME
+from app.commands.db import DatabaseOption
 from app.commands.session import open_sessions
 from app.core import releases
 from app.core.database import Json, transaction
@@ -89,17 +90,18 @@ def load(
     kind: Annotated[str, typer.Argument(help=f"种类：{'、'.join(KINDS)}")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 GeoJSON 文件")],
     jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
 ) -> None:
     """把一份基础数据文件载入为草稿（users 直接生效）；有一行错误就整份不载入。"""
-    run(_load(kind, file, jurisdiction))
+    run(_load(kind, file, jurisdiction, database))
 
 
-async def _load(kind: str, path: Path, code: str | None) -> None:
+async def _load(kind: str, path: Path, code: str | None, database: str) -> None:
     if kind not in KINDS:
         raise unreadable(f"没有“{kind}”这种基础数据，可用：{'、'.join(KINDS)}")
     with _out.status(f"正在读取 {path.name}"):
         file = await asyncio.to_thread(read_master, path, kind)
-    async with open_sessions() as opened, transaction(opened.sessions) as session:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
         jurisdiction_id = await find_jurisdiction(session, code)
         with _out.status(f"正在载入{KINDS[kind].title} {len(file.rows)} 行"):
             told = await (_put_release if KINDS[kind].released else _put_users)(session, jurisdiction_id, file)
@@ -134,14 +136,15 @@ def publish_command(
         Mode | None, typer.Option(help="new_only 只管新的，re_decide_open 在办的也重算；不写则按种类的默认")
     ] = None,
     jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
 ) -> None:
     """检查并发布草稿；几种一起发布时同时生效，有一处不一致就都不发布。"""
-    run(_publish(kinds, mode, jurisdiction))
+    run(_publish(kinds, mode, jurisdiction, database))
 
 
-async def _publish(kinds: list[str] | None, mode: Mode | None, code: str | None) -> None:
+async def _publish(kinds: list[str] | None, mode: Mode | None, code: str | None, database: str) -> None:
     _check_kinds(kinds)
-    async with open_sessions() as opened, transaction(opened.sessions) as session:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
         jurisdiction_id = await find_jurisdiction(session, code)
         with _out.status("正在检查并发布"):
             published = await publish(session, jurisdiction_id, kinds or None, by=operator_name(), mode=mode)
@@ -157,13 +160,13 @@ async def _publish(kinds: list[str] | None, mode: Mode | None, code: str | None)
 
 
 @release_app.command("list")
-def list_command(jurisdiction: JurisdictionOption = None) -> None:
+def list_command(jurisdiction: JurisdictionOption = None, database: DatabaseOption = "bihuan") -> None:
     """列出各种基础数据的所有版本。"""
-    run(_list(jurisdiction))
+    run(_list(jurisdiction, database))
 
 
-async def _list(code: str | None) -> None:
-    async with open_sessions() as opened, transaction(opened.sessions) as session:
+async def _list(code: str | None, database: str) -> None:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
         found = await releases.all_releases(session, await find_jurisdiction(session, code))
     table = Table("种类", "版", "状态", "行数", "载入", "发布", "方式")
     for release in found:
@@ -185,15 +188,16 @@ def preview_command(
     kinds: KindsArgument = None,
     limit: Annotated[int, typer.Option(min=1, help="每种最多列出的行数")] = 50,
     jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
 ) -> None:
     """逐行列出草稿与已发布版本的不同。"""
-    run(_preview(kinds, limit, jurisdiction))
+    run(_preview(kinds, limit, jurisdiction, database))
 
 
-async def _preview(kinds: list[str] | None, limit: int, code: str | None) -> None:
+async def _preview(kinds: list[str] | None, limit: int, code: str | None, database: str) -> None:
     _check_kinds(kinds)
     shown = False
-    async with open_sessions() as opened, transaction(opened.sessions) as session:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
         jurisdiction_id = await find_jurisdiction(session, code)
         for kind in kinds or RELEASED_KINDS:
             draft = await releases.draft_of(session, jurisdiction_id, kind)
@@ -247,15 +251,17 @@ def _short(value: Any) -> str:
 
 @release_app.command("discard")
 def discard_command(
-    kind: Annotated[str, typer.Argument(help="基础数据的种类")], jurisdiction: JurisdictionOption = None
+    kind: Annotated[str, typer.Argument(help="基础数据的种类")],
+    jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
 ) -> None:
     """丢弃一种基础数据的草稿。"""
-    run(_discard(kind, jurisdiction))
+    run(_discard(kind, jurisdiction, database))
 
 
-async def _discard(kind: str, code: str | None) -> None:
+async def _discard(kind: str, code: str | None, database: str) -> None:
     _check_kinds([kind])
-    async with open_sessions() as opened, transaction(opened.sessions) as session:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
         await releases.discard_draft(session, await find_jurisdiction(session, code), kind)
     _out.print(f"已丢弃{KINDS[kind].title}的草稿")
 
@@ -270,15 +276,16 @@ def _check_kinds(kinds: list[str] | None) -> None:
 def add_command(
     code: Annotated[str, typer.Argument(help="区划代码，例如 320102")],
     name: Annotated[str, typer.Argument(help="名称")],
+    database: DatabaseOption = "bihuan",
 ) -> None:
     """登记一个由本系统管辖的区划；已登记的改用新名称。"""
-    run(_add(code, name))
+    run(_add(code, name, database))
 
 
-async def _add(code: str, name: str) -> None:
+async def _add(code: str, name: str, database: str) -> None:
     if not (code.isascii() and code.isdigit() and len(code) in (6, 9, 12)) or not name.strip():
         raise unreadable("区划代码应为 6、9 或 12 位数字，名称不能为空")
-    async with open_sessions() as opened, transaction(opened.sessions) as session:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
         known = await session.scalar(select(Jurisdiction).where(Jurisdiction.code == code))
         if known is None:
             session.add(Jurisdiction(code=code, name=name.strip()))

@@ -90,14 +90,16 @@ async def fetch(session: AsyncSession, sql: str, *values: Any) -> list[Any]:
     For the few statements that every report and every act needs: it takes half of what a statement costs by way of
     SQLAlchemy. Errors are SQLAlchemy's, so that nobody above has to know. Rows are asyncpg records.
     """
-    driver: Any = session.info.get("driver")
-    if driver is None:
+    current = session.sync_session.get_transaction()
+    driver: Any
+    known, driver = session.info.get("driver", (None, None))
+    if driver is None or known is not current:
         connection = await session.connection()
         driver = (await connection.get_raw_connection()).driver_connection
         if not driver.is_in_transaction():
             # SQLAlchemy begins with its own first statement; without it, ours would commit by itself.
             await session.execute(_BEGIN)
-        session.info["driver"] = driver
+        session.info["driver"] = (session.sync_session.get_transaction(), driver)
     try:
         found: list[Any] = await driver.fetch(sql, *values)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as fault:

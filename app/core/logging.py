@@ -132,7 +132,7 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in ("uvicorn", "uvicorn.error"):
         # uvicorn brings handlers of its own; its records go the same way as ours
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True

@@ -64,7 +64,10 @@ def dispatch(
         release_vector=dict(releases),
     )
     lead = _order(aggregate, decision.unit_id, "lead", n, limits, act)
+    helping = {order.unit_id for order in aggregate.open_orders}
     for unit_id in decision.supporting_ids:
+        if unit_id in helping:
+            continue  # a unit that helps already goes on with the order it has
         _order(aggregate, unit_id, "supporting", n, limits, act)
     return lead
 

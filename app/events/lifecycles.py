@@ -114,7 +114,7 @@ WORK_ORDER = Lifecycle(
         ("withdraw_return", _OPEN_ORDER, "="),
         ("reject_return", _OPEN_ORDER, "="),
         ("approve_return", _OPEN_ORDER, "returned"),
-        ("transfer", _OPEN_ORDER, "transferred"),
+        ("transfer", "dispatched signed handling reported_done", "transferred"),
         ("report_done", "signed handling", "reported_done"),
         ("send_back", "reported_done", "handling"),
         ("complete", "reported_done dispatched signed handling", "completed"),

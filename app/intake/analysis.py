@@ -10,7 +10,7 @@ from app.grid.place_index import PlaceIndex
 from app.intake.normalised import NormalisedReport
 from app.items.catalogue import Catalogue
 from app.items.classifier import Classification, Classifier
-from app.items.danger import Danger, UrgencyGrade, danger_to_life, urgency_of
+from app.items.danger import Danger, UrgencyGrade, danger_to_life, graded
 from app.items.rows import ItemRow
 
 
@@ -81,6 +81,7 @@ class Analyst:
         text = f"{report.title} {report.content}"
         standard = self.items.default_standard(item.key) if item else None
         accused = self.organizations.find(report.accused_unit) if report.accused_unit else None
+        danger = danger_to_life(text)
         return Analysis(
             item=item,
             classification=classification,
@@ -94,9 +95,10 @@ class Analyst:
                 report.addresses or (text,),
                 report.area_code,
             ),
-            danger=danger_to_life(text),
-            grade=urgency_of(
+            danger=danger,
+            grade=graded(
                 text,
+                danger,
                 item,
                 report.urgency,
                 urgent_limit=standard is not None and standard.limit.endswith("urgent_hour"),

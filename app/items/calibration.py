@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
 
 from app.items.evidence import KINDS, Floats
 
@@ -107,6 +106,9 @@ def _fit_curve(inputs: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[f
     if right.all() or not right.any():
         return None
     for used in ([0, 1], [0], [1]):
+        # Importing it takes a second, which only those should pay who fit a classifier.
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(C=10.0).fit(inputs[:, used], right)
         if (model.coef_[0] >= 0).all():
             slopes = [0.0, 0.0]

@@ -108,7 +108,13 @@ def urgency_of(
     ``urgent_limit``: the item's default filing row counts in urgent hours. ``hint``: the source's
     own grade, which is never lowered.
     """
-    danger = danger_to_life(text)
+    return graded(text, danger_to_life(text), item, hint, urgent_limit=urgent_limit)
+
+
+def graded(
+    text: str, danger: Danger | None, item: ItemRow | None, hint: Urgency, *, urgent_limit: bool
+) -> UrgencyGrade:
+    """``urgency_of`` a text whose danger to life is known already: looking for it is most of the work."""
     if danger is not None:
         words = "、".join(danger.words)
         return UrgencyGrade("critical", f"文中“{words}”属于{danger.rule}，危及生命，应先转 {danger.handover}")

@@ -58,6 +58,16 @@ class NgramSpace:
         idf = np.array([1.0 + math.log((1 + count) / (1 + seen)) for _, seen in kept], dtype=np.float32)
         return cls({gram: column for column, (gram, _) in enumerate(kept)}, idf)
 
+    def row(self, normalised: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The columns and values of one text's row in ``matrix``, without the sparse array around it."""
+        find = self.vocabulary.get
+        found = [(column, seen) for gram, seen in grams_of(normalised).items() if (column := find(gram)) is not None]
+        columns = np.array([column for column, _ in found], dtype=np.int32)
+        counts = np.array([seen for _, seen in found], dtype=np.float32)
+        values = (1.0 + np.log(counts)) * self.idf[columns]
+        norm = float(np.sqrt((values.astype(np.float64) ** 2).sum()))
+        return columns, (values / max(norm, 1e-12)).astype(np.float32)
+
     def matrix(self, normalised: Sequence[str]) -> Any:
         """One row per text, of unit length or all zero where no gram is known: csr_array of float32.
 

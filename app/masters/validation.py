@@ -120,7 +120,11 @@ def _messages(error: ValidationError) -> Iterable[str]:
         elif template := _SENTENCES.get(fault["type"]):
             shown = "" if field == "password" else str(fault["input"])[:_INPUT_SHOWN]
             context["expected"] = (
-                str(context.get("expected", "")).replace(" or ", "、").replace("'", "").replace(", ", "、")
+                str(context.get("expected", ""))
+                .replace(" or ", "、")
+                .replace("''", "（留空）")
+                .replace("'", "")
+                .replace(", ", "、")
             )
             sentence = template.format(**{**context, "input": shown})
         else:

@@ -6,7 +6,7 @@ from app.core.pagination import belongs_to, decode_cursor, digest_of
 from app.events.lifecycles import EVENT
 from app.events.visibility import Sight
 from app.supervision.filters import Filters
-from app.supervision.scans import EVENT_ID, RECEIVED_AT, Key, Scan, Where, narrowest
+from app.supervision.scans import EVENT_ID, RECEIVED_AT, Key, Scan, Values, Where, narrowest
 from app.supervision.shares import Shares
 
 Of = Literal["event", "order", "report", "inspection"]
@@ -120,15 +120,26 @@ def by_scope(sight: Sight, filters: Where, shares: Shares, *, only_open: bool) -
     return scans
 
 
+def _with_sight(sight: Sight, hit: Where) -> tuple[str, str, Values]:
+    """Filters and sight as (condition on the walked row, condition that needs a look-up, parameters).
+
+    Whether a unit takes part, or an inspection is open, stands in other tables: that is asked last.
+    """
+    seen, values = sight.condition()
+    values |= hit.values | {"jurisdiction": sight.jurisdiction_id}
+    if sight.areas.whole or not (sight.units or sight.inspected):
+        return f"{hit.sql} AND {seen}", "", values
+    return hit.sql, seen, values
+
+
 def by_filter(
     sight: Sight, filters: Filters, hit: Where, shares: Shares, of: Of, *, only_open: bool
 ) -> list[list[Scan]]:
     """The single scans that a filter offers, the asker's sight being a condition on each row."""
-    seen = Where(list(hit.parts), dict(hit.values)).also(sight.condition())
-    jurisdiction = {"jurisdiction": sight.jurisdiction_id}
+    fits, seen, values = _with_sight(sight, hit)
 
     def scan(rows: float, where: str, within: tuple[str, str] | None = None) -> list[Scan]:
-        return [Scan(rows, "event e", where, _EVENT, seen.sql, within=within, values=seen.values | jurisdiction)]
+        return [Scan(rows, "event e", where, _EVENT, fits, seen, within=within, values=values)]
 
     ways: list[list[Scan]] = []
     if filters.item_id is not None:
@@ -153,15 +164,15 @@ def by_filter(
 
 def by_receipt(sight: Sight, filters: Filters, hit: Where, shares: Shares) -> list[Scan]:
     """The scan in order of receipt, for a range of it."""
-    seen = Where(list(hit.parts), dict(hit.values)).also(sight.condition())
-    where = Where(values={"jurisdiction": sight.jurisdiction_id}).add("e.jurisdiction_id = :jurisdiction")
+    fits, seen, values = _with_sight(sight, hit)
+    where = Where().add("e.jurisdiction_id = :jurisdiction")
     if filters.received_from:
         where.add("e.received_at >= :received_from")
     if filters.received_to:
         where.add("e.received_at < :received_to")
     rows = shares.received_rows(filters.received_from, filters.received_to)
     keys = ("e.received_at", "e.id")
-    return [Scan(rows, "event e", where.sql, keys, seen.sql, values=seen.values | where.values)]
+    return [Scan(rows, "event e", where.sql, keys, fits, seen, values=values)]
 
 
 def choose(
@@ -191,7 +202,7 @@ def choose(
     timed: list[Scan] = []
     if filters.received_from or filters.received_to:
         timed = by_receipt(sight, filters, hit, shares)
-        if cursor is None and timed[0].rows < sum(scan.rows for scan in way):
+        if cursor is None and timed[0].cost < sum(scan.cost for scan in way):
             return by_time, timed, digests[by_time], None
     if timed and cursor is not None and belongs_to(cursor, digests[by_time]):
         return by_time, timed, digests[by_time], decode_cursor(cursor, digests[by_time], [k.kind for k in by_time])

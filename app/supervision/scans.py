@@ -95,6 +95,13 @@ class Scan:
     values: Values = field(default_factory=dict)
 
     @property
+    def cost(self) -> float:
+        """Rows, those that need a look-up counting for more."""
+        if not self.event:
+            return self.rows
+        return self.rows * (6 if self.hit == "true" else 2)
+
+    @property
     def branches(self) -> int:
         """How many walks it is."""
         return max((len(value) for name, value in self.values.items() if f":{name} " in self.over), default=1)
@@ -121,8 +128,8 @@ def _prepared(sql: str) -> TextClause:
 
 
 def narrowest(*ways: list[Scan]) -> list[Scan]:
-    """The way with the fewest rows to walk; the first of equals."""
-    return min((way for way in ways if way), key=lambda way: sum(scan.rows for scan in way))
+    """The cheapest way to the end of its walk; the first of equals."""
+    return min((way for way in ways if way), key=lambda way: sum(scan.cost for scan in way))
 
 
 def _ordered(names: Sequence[str], direction: str) -> str:

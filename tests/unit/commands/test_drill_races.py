@@ -41,8 +41,9 @@ def test_anything_else_is_a_fault(answers: tuple[Answer, Answer]) -> None:
 
 
 def test_two_winners_are_right_only_where_the_second_is_allowed_after_the_first() -> None:
-    assert tally(RETURN, DONE, Answer(200, {"action": "approve_return"})).faults() == []
-    assert tally(RETURN, Answer(200, {"action": "withdraw_return"}), DONE).faults()
+    assert tally(RETURN, DONE, Answer(200, {"action": "approve_return"})).faults()
+    outdated = Answer(412, {"code": "precondition_failed", "detail": "已被他人更新"})
+    assert tally(RETURN, DONE, outdated).faults() == []
     first, second = ({"outcome": outcome, "event_id": "e1"} for outcome in ("created", "joined"))
     assert tally(REPORT, Answer(201, first), Answer(201, second)).faults() == []
     assert tally(REPORT, Answer(201, first), Answer(201, second | {"event_id": "e2"})).faults()

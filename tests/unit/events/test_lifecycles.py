@@ -25,7 +25,7 @@ MATRIX = {
         dispatched: sign_for>signed request_return>dispatched withdraw_return>dispatched reject_return>dispatched approve_return>returned transfer>transferred complete>completed cancel>cancelled
         signed: first_contact>signed start>handling request_return>signed withdraw_return>signed reject_return>signed approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
         handling: first_contact>handling request_return>handling withdraw_return>handling reject_return>handling approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
-        reported_done: send_back>handling complete>completed cancel>cancelled
+        reported_done: send_back>handling transfer>transferred complete>completed cancel>cancelled
         completed: reopen>handling
         returned:
         transferred:
