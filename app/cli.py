@@ -20,7 +20,7 @@ class _Entry(NamedTuple):
 
 
 _COMMANDS: Final = {
-    "demo": _Entry("app.commands.demo:demo", "演示：启动全套服务，载入演示城市，让上报件走完闭环。"),
+    "demo": _Entry("app.commands.demo.command:demo", "演示：启动全套服务，载入演示城市，让上报件走完闭环。"),
     "serve": _Entry("app.commands.serve:serve", "启动 HTTP 服务。"),
     "worker": _Entry("app.commands.serve:worker", "启动后台进程：时限、推送、重试。"),
     "db": _Entry("app.commands.db:db_app", "数据库结构：升级、检查。"),
@@ -30,9 +30,9 @@ _COMMANDS: Final = {
     "user": _Entry("app.commands.people:user_app", "人员账号。"),
     "client": _Entry("app.commands.people:client_app", "来源系统（各渠道的接入方）。"),
     "audit": _Entry("app.commands.audit:audit_app", "审计：核验时间线是否被改动。"),
-    "replay": _Entry("app.commands.replay:app", "用公开的真实数据重放一遍闭环。"),
+    "replay": _Entry("app.commands.replay.command:app", "用公开的真实数据重放一遍闭环。"),
     "bench": _Entry("app.commands.bench:app", "性能测量：受理、列表。"),
-    "drill": _Entry("app.commands.drill:app", "演练：随时杀死进程，核对无一丢失。"),
+    "drill": _Entry("app.commands.drill.crash:app", "演练：随时杀死进程，核对无一丢失。"),
 }
 
 

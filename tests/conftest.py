@@ -19,6 +19,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app import demo_city
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import ClientSubject, TokenIssuer, UserSubject
 from app.core import postgres
@@ -34,7 +35,7 @@ from app.masters.users import load_city
 from app.runtime import EventNumbers, Runtime
 
 ROOT = Path(__file__).parent.parent
-DEMO_CITY = ROOT / "app" / "demo_city"
+DEMO_CITY = demo_city.FOLDER
 #: a Tuesday morning, in working hours and in a year with an official calendar
 MORNING = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 

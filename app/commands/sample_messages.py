@@ -9,10 +9,11 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from app import demo_city
 from app.clocks.calendar import CHINA_TIME
 from app.grid.datum import LonLat, from_cgcs2000
 
-DEMO_CITY: Final = Path(__file__).parent.parent / "demo_city"
+DEMO_CITY: Final = demo_city.FOLDER
 
 ChannelCode = Literal["hotline-12345", "police-110", "snapshot"]
 

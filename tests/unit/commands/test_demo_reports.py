@@ -7,7 +7,7 @@ from math import cos, hypot, radians
 import pytest
 
 from app.clocks.calendar import CHINA_TIME
-from app.commands.demo_reports import Messages, choose, read_reports, treatment_of
+from app.commands.demo.reports import Messages, choose, read_reports, treatment_of
 from app.grid.datum import to_cgcs2000
 from app.intake.channels import CHANNELS, ClientTraits
 

@@ -3,8 +3,8 @@
 from copy import deepcopy
 from typing import Any
 
-from app.commands.demo_reports import Planned, master_rows
-from app.commands.demo_steps import CLIENT, DESK, Staff, next_step
+from app.commands.demo.reports import Planned, master_rows
+from app.commands.demo.steps import CLIENT, DESK, Staff, next_step
 
 STAFF = Staff.of(master_rows("users"), master_rows("organizations"), master_rows("filing-standards"))
 ITEM = "GB/T 47678.5-2026/matter/01003"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.commands.drill_races import RACES, Answer, Tally, _note
+from app.commands.drill.races import RACES, Answer, Tally, _note
 
 ACCEPT, RETURN, _, REPORT, _ = RACES
 DONE = Answer(200, {"repeated": False, "action": "sign_for"})

@@ -10,10 +10,10 @@ import pytest
 
 from app.accounts.organizations import Organizations
 from app.accounts.rows import OrganizationRow
-from app.commands import pingshan
-from app.commands.pingshan import DESK, Case
-from app.commands.pingshan_results import Books, Kept, account, agreement, key_of
-from app.commands.pingshan_rules import (
+from app.commands.replay import pingshan
+from app.commands.replay.pingshan import DESK, Case
+from app.commands.replay.results import Books, Kept, account, agreement, key_of
+from app.commands.replay.rules import (
     FOLDS,
     TIES_ONLY,
     WEIGHTS,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from app.commands.pingshan import DESK, STANDARD_REF, Case, domain_of, major_of
+from app.commands.replay.pingshan import DESK, STANDARD_REF, Case, domain_of, major_of
 from app.dispatch.rows import RoutingRuleRow
 
 FOLDS: Final = 5

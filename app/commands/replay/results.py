@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.rows import OrganizationRow
-from app.commands.pingshan import DESK, FILLED_IN, Case
+from app.commands.replay.pingshan import DESK, FILLED_IN, Case
 
 #: what "the majority unit of the class in the community, else street, else anywhere" reached elsewhere (MEASURED.md)
 _MEASURED_MAJORITY: Final = 0.611

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from app.commands.demo_reports import Planned, treatment_of
+from app.commands.demo.reports import Planned, treatment_of
 
 Json = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import httpx
 
-from app.commands.demo_reports import Messages, Planned, picture
-from app.commands.demo_steps import CLIENT, Staff, Step, next_step
+from app.commands.demo.reports import Messages, Planned, picture
+from app.commands.demo.steps import CLIENT, Staff, Step, next_step
 
 #: events that are handled at the same time; people think, our cores do not
 _AT_ONCE: Final = 8

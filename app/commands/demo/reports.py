@@ -16,10 +16,11 @@ from typing import Any, Final
 from PIL import Image, ImageDraw
 from shapely.geometry import Point, Polygon, shape
 
+from app import demo_city
 from app.clocks.calendar import CHINA_TIME
 from app.grid.datum import Crs, LonLat, from_cgcs2000
 
-CITY_FOLDER: Final = Path(__file__).resolve().parents[1] / "demo_city"
+CITY_FOLDER: Final = demo_city.FOLDER
 CITY_CODE: Final = "320102"
 CITY_NAME: Final = "南京市玄武区（演示）"
 

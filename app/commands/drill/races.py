@@ -23,7 +23,7 @@ from sqlalchemy import text
 
 from app.clocks.calendar import CHINA_TIME
 from app.commands.audit import verify_all
-from app.commands.demo_actors import Logins
+from app.commands.demo.actors import Logins
 from app.commands.keep_alive import Connection, NoAnswer, Target
 from app.commands.sample_messages import DEMO_CITY
 from app.commands.scratch_database import scratch_database

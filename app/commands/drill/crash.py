@@ -23,10 +23,10 @@ from sqlalchemy import text
 
 from app.commands.audit import verify_all
 from app.commands.city import set_up_city
-from app.commands.drill_accounts import counts_of, undelivered, unfinished_jobs, wait_for_background
-from app.commands.drill_load import Sources
-from app.commands.drill_races import races
-from app.commands.drill_receiver import DeliveryReceiver, listening_receiver
+from app.commands.drill.accounts import counts_of, undelivered, unfinished_jobs, wait_for_background
+from app.commands.drill.load import Sources
+from app.commands.drill.races import races
+from app.commands.drill.receiver import DeliveryReceiver, listening_receiver
 from app.commands.keep_alive import access_token
 from app.commands.sample_messages import DEMO_CITY, ChannelCode
 from app.commands.stack import Stack, StackFailed, running_stack

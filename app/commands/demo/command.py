@@ -19,10 +19,10 @@ from sqlalchemy.engine import make_url
 from app.clocks.calendar import CHINA_TIME
 from app.commands.audit import verify_all
 from app.commands.city import City, set_up_city
-from app.commands.demo_actors import Actors, DemoFailed, Logins, Progress
-from app.commands.demo_reports import CITY_CODE, CITY_FOLDER, CITY_NAME, Messages, choose, master_rows, read_reports
-from app.commands.demo_screen import STATES, Screen, read_changes
-from app.commands.demo_steps import Staff
+from app.commands.demo.actors import Actors, DemoFailed, Logins, Progress
+from app.commands.demo.reports import CITY_CODE, CITY_FOLDER, CITY_NAME, Messages, choose, master_rows, read_reports
+from app.commands.demo.screen import STATES, Screen, read_changes
+from app.commands.demo.steps import Staff
 from app.commands.stack import Stack, running_stack, settings_of
 from app.core.crypto import Keyring
 from app.core.database import Sessions

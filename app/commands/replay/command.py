@@ -20,11 +20,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 from sqlalchemy import func, select
 
+from app import demo_city
 from app.accounts.rows import OrganizationRow
-from app.commands import pingshan, pingshan_results
-from app.commands.pingshan import CHECKER, CODE, NAME, Case
-from app.commands.pingshan_results import FoldRun, SourceKey, key_of
-from app.commands.pingshan_rules import FOLDS, Dispatches, best_weight, fold_of, rules_from
+from app.commands.replay import pingshan
+from app.commands.replay import results as pingshan_results
+from app.commands.replay.pingshan import CHECKER, CODE, NAME, Case
+from app.commands.replay.results import FoldRun, SourceKey, key_of
+from app.commands.replay.rules import FOLDS, Dispatches, best_weight, fold_of, rules_from
 from app.commands.session import open_sessions
 from app.commands.stack import City, running_stack, set_up_city
 from app.core import releases
@@ -38,7 +40,7 @@ from app.masters.validation import MasterFile
 app = typer.Typer(no_args_is_help=True)
 
 DATABASE: Final = "bihuan_pingshan"
-_CALENDAR: Final = Path(__file__).parent.parent / "demo_city" / "calendar.csv"
+_CALENDAR: Final = demo_city.FOLDER / "calendar.csv"
 _BY: Final = "bihuan replay pingshan"
 _BATCH: Final = 100
 _CONNECTIONS: Final = 2

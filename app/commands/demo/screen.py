@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from app.commands.demo_actors import Logins, Progress
+from app.commands.demo.actors import Logins, Progress
 
 STATES: Final = {
     "analyzing": "分析（人工研判）",
