@@ -113,8 +113,9 @@ def names_of(masters: Masters) -> Names:
     return Names(
         item_ids=masters.item_ids,
         organizations=masters.organizations,
-        area_known=lambda code: code == masters.jurisdiction_code or masters.places.area(code) is not None,
+        area_known=lambda code: masters.places.area(code) is not None,
         domains={item.domain for item in masters.items.items if item.domain},
+        jurisdiction_code=masters.jurisdiction_code,
     )
 
 

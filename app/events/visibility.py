@@ -55,6 +55,14 @@ class Areas:
     def __bool__(self) -> bool:
         return self.whole or bool(self.districts or self.streets or self.communities)
 
+    def narrowed(self, area: str | None) -> "Areas":
+        """The part of them that lies in ``area``: codes begin with the code of what they lie in (DOMAIN.md §2.3)."""
+        if area is None or self.whole:
+            return self
+        codes = (*self.districts, *self.streets, *self.communities)
+        kept = {max(code, area, key=len) for code in codes if code.startswith(area) or area.startswith(code)}
+        return Areas.of(kept, "")
+
     def holds(self, event: Placed) -> bool:
         """Whether the event lies in one of them."""
         return (

@@ -56,22 +56,22 @@ def means_open(filters: Filters) -> bool:
     return bool(filters.states) and not set(filters.states) & set(EVENT.ends)
 
 
-def by_scope(sight: Sight, filters: Where, shares: Shares, *, only_open: bool) -> list[Scan]:
-    """One scan for each part of the asker's scope."""
+def by_scope(sight: Sight, filters: Where, shares: Shares, *, area: str | None, only_open: bool) -> list[Scan]:
+    """One scan for each part of the asker's scope that the filtered area leaves."""
     jurisdiction = {"jurisdiction": sight.jurisdiction_id}
     whole = shares.rows("event.jurisdiction_id", [sight.jurisdiction_id])
     ended = " AND e.ended_at IS NULL" if only_open else ""
     if only_open:
         whole *= shares.relation("ix_event_open") / shares.relation("event")
     scans: list[Scan] = []
-    areas = sight.areas
+    areas = sight.areas.narrowed(area)
     barred = sight.unbarred()
     if areas.whole or areas.districts:
         hit = Where(list(filters.parts), dict(filters.values)).also(barred)
         if not areas.whole:
             hit.add("e.district_code = ANY(CAST(:districts AS text[]))", districts=list(areas.districts))
         where = f"e.jurisdiction_id = :jurisdiction{ended}"
-        scans.append(Scan(whole, "event e", where, _EVENT, hit.sql, values=hit.values | jurisdiction))
+        scans.append(Scan(whole, "event e", where, _EVENT, hit.sql, dense=True, values=hit.values | jurisdiction))
         if areas.whole:
             return scans
     own = Where(list(filters.parts), dict(filters.values)).also(barred)
@@ -139,7 +139,7 @@ def by_filter(
     fits, seen, values = _with_sight(sight, hit)
 
     def scan(rows: float, where: str, within: tuple[str, str] | None = None) -> list[Scan]:
-        return [Scan(rows, "event e", where, _EVENT, fits, seen, within=within, values=values)]
+        return [Scan(rows, "event e", where, _EVENT, fits, seen, within=within, dense=not within, values=values)]
 
     ways: list[list[Scan]] = []
     if filters.item_id is not None:
@@ -172,7 +172,7 @@ def by_receipt(sight: Sight, filters: Filters, hit: Where, shares: Shares) -> li
         where.add("e.received_at < :received_to")
     rows = shares.received_rows(filters.received_from, filters.received_to)
     keys = ("e.received_at", "e.id")
-    return [Scan(rows, "event e", where.sql, keys, fits, seen, values=values)]
+    return [Scan(rows, "event e", where.sql, keys, fits, seen, dense=True, values=values)]
 
 
 def choose(
@@ -195,7 +195,7 @@ def choose(
     by_time: tuple[Key, ...] = (RECEIVED_AT, EVENT_ID, *last)
     digests = {keys: digest_of(f"{name}/{keys[0].name}", filters.as_dict()) for keys in (by_id, by_time)}
     hit = event_filters(filters, of)
-    scoped = by_scope(sight, hit, shares, only_open=only_open)
+    scoped = by_scope(sight, hit, shares, area=filters.area, only_open=only_open)
     if not scoped:
         return by_id, [], digests[by_id], None
     way = narrowest(scoped, *by_filter(sight, filters, hit, shares, of, only_open=only_open))

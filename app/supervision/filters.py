@@ -98,6 +98,8 @@ class Names:
     #: whether a division code belongs to the jurisdiction
     area_known: Callable[[str], bool]
     domains: Collection[str]
+    #: as an area filter: everything
+    jurisdiction_code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ def filters_of(query: PageQuery, names: Names, *, lifecycle: Lifecycle | None = 
     item_id = names.item_ids.get(given["item"]) if "item" in given else None
     if "item" in given and item_id is None:
         refuse("item", f"没有键为“{given['item']}”的事项")
+    if given.get("area") == names.jurisdiction_code:
+        del given["area"]
     if "area" in given and not names.area_known(given["area"]):
         refuse("area", f"没有代码为“{given['area']}”的区划")
     if faults:

@@ -48,14 +48,15 @@ def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datet
     base = own.values | late | {"jurisdiction": sight.jurisdiction_id}
     mine = f"{running} AND c.jurisdiction_id = :jurisdiction"
     running_share = shares.relation("ix_clock_due") / shares.relation("clock")
-    place, place_values = sight.areas.condition("c", "clock_area")
+    areas = sight.areas.narrowed(filters.area)
+    place, place_values = areas.condition("c", "clock_area")
     values = base | place_values
 
     def scan(rows: float, where: str, within: tuple[str, str] | None = None) -> Scan:
         return Scan(rows, "clock c", where, _KEYS, f"{own.sql} AND {place}", within=within, values=values)
 
     scans: list[Scan] = []
-    if sight.areas:
+    if areas:
         ways = [[scan(shares.relation("ix_clock_due"), mine)]]
         if filters.unit_id is not None:
             rows = shares.rows("clock.unit_id", [filters.unit_id]) * running_share
@@ -66,8 +67,8 @@ def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datet
             rows = shares.rows("clock.street_code", [street]) * running_share
             values |= {"street": street}
             ways.append([scan(rows, mine, ("c.street_code", ":street"))])
-        streets = sorted({code[:9] for code in (*sight.areas.streets, *sight.areas.communities)})
-        if streets and not sight.areas.districts:
+        streets = sorted({code[:9] for code in (*areas.streets, *areas.communities)})
+        if streets and not areas.districts:
             rows = shares.rows("clock.street_code", streets) * running_share
             over = "unnest(CAST(:streets AS text[])) AS s(v)"
             ways.append(

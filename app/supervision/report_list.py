@@ -70,7 +70,7 @@ async def list_reports(
     wide = sight.areas and not narrow and _scope(sight, shares) >= _WIDE
     if own.parts and (belongs_to(cursor, digest) if cursor else wide):
         values = own.values | {"jurisdiction": sight.jurisdiction_id}
-        scan = Scan(0, "report c", "c.jurisdiction_id = :jurisdiction", ("c.id",), own.sql, values=values)
+        scan = Scan(0, "report c", "c.jurisdiction_id = :jurisdiction", ("c.id",), own.sql, dense=True, values=values)
         return await _by_report(session, sight, filters, scan, Where(), digest=digest, limit=limit, cursor=cursor)
     keys, scans, digest, after = choose("reports", sight, filters, shares, cursor, of="report", child=REPORT_ID)
     source = (

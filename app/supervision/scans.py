@@ -19,11 +19,11 @@ from app.core.pagination import Page, encode_cursor
 
 Values = dict[str, Any]
 
-#: rows that one request walks past, and rows that it looks up elsewhere, at most; shared by its scans
-WALK_BUDGET = 20_000
-LOOKUP_BUDGET = 1_200
+#: What one request looks at, at most, shared by its scans: rows walked past that lie side by side (an index in the
+#: order of the table), rows walked past that lie scattered, and rows looked up elsewhere. Each is some 10 ms of work.
+DENSE_BUDGET, SPARSE_BUDGET, LOOKUP_BUDGET = 12_000, 3_000, 500
 #: what each of many scans has at least
-MIN_WALK, MIN_LOOKUPS = 1_000, 100
+MIN_WALK, MIN_LOOKUPS = 500, 60
 
 _LEAST = {"uuid": f"CAST('{UUID(int=0)}' AS uuid)", "bigint": "-1", "timestamptz": "CAST('-infinity' AS timestamptz)"}
 _MOST = {
@@ -90,6 +90,8 @@ class Scan:
     over: str = ""
     #: the index's first column and the value that it has in this walk, when ``where`` does not say it
     within: tuple[str, str] | None = None
+    #: its rows lie in the table in nearly the order of the walk
+    dense: bool = False
     #: the source can have several rows of one key
     repeats: bool = False
     values: Values = field(default_factory=dict)
@@ -185,7 +187,8 @@ def _branch(
     names = [key.name for key in leading]
     sorting = ["within", *names] if scan.within else names
     compare = (sign + ("=" if child else "")) if after else ""
-    walk = _walk(scan, leading, compare, order, max(WALK_BUDGET // parts, MIN_WALK))
+    budget = DENSE_BUDGET if scan.dense else SPARSE_BUDGET
+    walk = _walk(scan, leading, compare, order, max(budget // parts, MIN_WALK))
     columns = ", ".join(f"w.{name}" for name in sorting)
     if scan.event or child:
         # Looking a row up elsewhere costs ten times as much as walking past it, and has a budget of its own.

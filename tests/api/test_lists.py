@@ -52,7 +52,8 @@ async def reading(runtime_of_lists: Runtime) -> AsyncIterator[AsyncSession]:
 
 @pytest.fixture
 def small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scans, "WALK_BUDGET", 90)
+    monkeypatch.setattr(scans, "DENSE_BUDGET", 90)
+    monkeypatch.setattr(scans, "SPARSE_BUDGET", 70)
     monkeypatch.setattr(scans, "LOOKUP_BUDGET", 60)
     monkeypatch.setattr(scans, "MIN_WALK", 20)
     monkeypatch.setattr(scans, "MIN_LOOKUPS", 10)
