@@ -23,6 +23,7 @@ from app.grid.locating import Location
 from app.intake import admission
 from app.intake.analysis import Analysis
 from app.intake.inbox import Arrival
+from app.intake.masking import mask_personal_numbers
 from app.items.rows import ItemRow
 from app.masters import Masters, limits
 
@@ -46,7 +47,7 @@ def begin(turn: Turn, arrival: Arrival, analysis: Analysis, client: Client, keyr
     if source.direct_answer:
         settle_at_desk(turn, kind="answered_directly", answer=source.direct_answer)
     elif source.refused_as:
-        refuse(turn, treatment=source.refused_as, explanation=source.content[:200], told=True)
+        refuse(turn, treatment=source.refused_as, explanation=closing.TREATMENTS[source.refused_as], told=True)
     elif event.triage is None:
         dispatch(turn)
     else:
@@ -79,9 +80,15 @@ def raise_alarm(turn: Turn, report: Report, handover: str, police_client_id: int
 # ── 分析 analyze: decide whose job it is, or ask a person ─────────────────────────────────────────────────────
 
 
-def dispatch(turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset()) -> WorkOrder | None:
+def dispatch(
+    turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset(), nobody_accused: bool = False
+) -> WorkOrder | None:
     """派单 by the published rules, or to the unit that a dispatcher names; without an answer a person decides."""
     event = turn.event.event
+    unbarred = event.demand_type == "accusation" and not event.accused_org_ids and not nobody_accused
+    if unit_id is None and unbarred:
+        ask_person(turn, "accused_unknown")  # the rules might send an accusation to whom it accuses
+        return None
     if unit_id is not None:
         decision = named(unit_id, turn.masters.organizations)
     else:
@@ -104,20 +111,30 @@ def ask_person(turn: Turn, why: str) -> None:
 
 
 def correct(
-    turn: Turn, *, item: ItemRow | None, item_id: int | None, place: Location | None, redispatch: bool = True
+    turn: Turn,
+    *,
+    item: ItemRow | None,
+    item_id: int | None,
+    place: Location | None,
+    accused: Sequence[int] | None = None,
+    redispatch: bool = True,
 ) -> None:
-    """A person names the item or the place: clocks and lists follow, the route is decided again, once, visibly."""
+    """A person names item, place or accused: lists and clocks follow, the route is decided again, visibly."""
     event = turn.event.event
+    triage = event.triage if event.triage == "accused_unknown" and accused is None else None
+    if event.state == "analyzing" and not redispatch:
+        triage = triage or ("item_uncertain" if item is None and event.item_id is None else "waits_for_dispatch")
     changes = admission.item_columns(item, item_id) if item else {}
     changes |= admission.place_columns(place) if place else {}
+    changes |= {} if accused is None else {"accused_org_ids": list(accused)}
     data = {"item": item.key if item else None, "community": place.community_code if place else None}
-    turn.event.advance(event, "correct", turn.act, data=data, triage=None, **changes)
+    turn.event.advance(event, "correct", turn.act, data=data, triage=triage, **changes)
     relocate(turn.event)
-    for report in turn.event.reports:
+    for report in turn.event.live_reports:
         debts.owe_for_report(turn.event, report, turn.act.at)
     if redispatch:
         orders.end_open_orders(turn.event, "transfer", turn.act, cause="corrected")
-        dispatch(turn)
+        dispatch(turn, nobody_accused=accused is not None)
 
 
 # ── 处理 handle: the unit's acts, and the ways back from them ─────────────────────────────────────────────────
@@ -131,15 +148,23 @@ def request_return(turn: Turn, order: WorkOrder, *, code: str, reason: str, sugg
 def approve_return(turn: Turn, order: WorkOrder, *, unit_id: int | None) -> None:
     """The order goes back; another unit gets it at once, named by the dispatcher or found by the rules."""
     returns.approve(turn.event, order, turn.act)
-    if order.role == "lead":
-        dispatch(turn, unit_id=unit_id, avoid=frozenset({order.unit_id}))
+    gave_back = frozenset(other.unit_id for other in turn.event.orders if other.state == "returned")
+    _pass_on(turn, order, unit_id, avoid=gave_back)
 
 
 def transfer(turn: Turn, order: WorkOrder, *, unit_id: int, reason: str) -> None:
     """改派: the centre moves the order to another unit."""
     orders.end_order(turn.event, order, "transfer", turn.act, cause="transferred", reason=reason)
+    _pass_on(turn, order, unit_id)
+
+
+def _pass_on(turn: Turn, order: WorkOrder, unit_id: int | None, *, avoid: frozenset[int] = frozenset()) -> None:
+    """The lead goes to the named unit or where the rules say; a supporting part to the named unit, or nowhere."""
     if order.role == "lead":
-        dispatch(turn, unit_id=unit_id)
+        dispatch(turn, unit_id=unit_id, avoid=avoid)
+    elif unit_id is not None:
+        decision = named(unit_id, turn.masters.organizations)
+        orders.add_supporting(turn.event, decision, limits.order_limits(turn.masters, turn.event.event), turn.act)
 
 
 def cancel_order(turn: Turn, order: WorkOrder, *, reason: str) -> None:
@@ -166,9 +191,7 @@ def report_done(
 
 def send_back(turn: Turn, *, cause: str, note: str | None = None) -> None:
     """Every way back to the unit: failed inspection, dissatisfied caller, the centre's own no; a new round."""
-    lead = turn.event.lead or max(
-        (o for o in turn.event.orders if o.role == "lead" and o.state == "completed"), key=lambda o: o.n
-    )
+    lead = turn.event.lead or max((o for o in turn.event.orders if o.role == "lead"), key=lambda o: o.n)
     inspections.cancel_open(turn.event, turn.act)
     trigger = "reopen" if turn.event.event.state == "closed" else "send_back"
     changes = {"end_kind": None, "settled_at": None} if trigger == "reopen" else {}
@@ -182,8 +205,7 @@ def send_back(turn: Turn, *, cause: str, note: str | None = None) -> None:
 
 def go_on(turn: Turn) -> None:
     """Moves the event to what comes next: inspection, answers, or ready to be closed by the centre."""
-    phase = closing.next_phase(turn.event)
-    event = turn.event.event
+    event, phase = turn.event.event, closing.next_phase(turn.event)
     if (phase, event.state) in (("verify", "verifying"), ("answer", "answering"), ("conclude", "closing")):
         return
     turn.event.advance(event, phase, turn.act, note="")
@@ -222,7 +244,8 @@ def callback(turn: Turn, report: Report, result: answers.CallbackResult, *, agen
         n = answers.rehandle(turn.event, report, turn.act)
         total = limits.rehandle_total(turn.masters)
         start_clock(turn.event, "citizen_total", total, turn.act.at, n, report_id=report.id)
-        send_back(turn, cause="dissatisfied")
+        if turn.event.event.state in ("verifying", "answering", "closing", "closed"):
+            send_back(turn, cause="dissatisfied")
     else:
         _after_feedback(turn)
 
@@ -248,7 +271,7 @@ def close(turn: Turn, *, standard_row_no: int | None, forced: bool = False, reas
 def settle_at_desk(turn: Turn, *, kind: Literal["answered_directly", "found_and_fixed"], answer: str) -> None:
     """直接答复: the desk answers on the line; the reply is paid, nobody needs to be called back."""
     _end(turn, "settle_at_desk", kind, no_callback="answered_on_the_line")
-    for report in turn.event.reports:
+    for report in turn.event.live_reports:
         answers.reply(turn.event, report, turn.act, method="on_the_line", result="explained", body=answer)
     _tell_sources(turn, result="explained")
 
@@ -256,7 +279,7 @@ def settle_at_desk(turn: Turn, *, kind: Literal["answered_directly", "found_and_
 def refuse(turn: Turn, *, treatment: str, explanation: str, told: bool) -> None:
     """不予受理 with the treatment told: the reporter is owed the way to go, and gets it now or as a reply."""
     _end(turn, "refuse", treatment, note=explanation, no_callback="not_accepted")
-    for report in turn.event.reports:
+    for report in turn.event.live_reports:
         if told:
             answers.reply(turn.event, report, turn.act, method="on_the_line", result="not_accepted", body=explanation)
         elif report.kind == "demand" and not report.anonymous:
@@ -293,6 +316,7 @@ def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -
     total = limits.citizen_total(turn.masters, report)
     start_clock(own, "citizen_total", total, report.received_at, n, report_id=report.id)
     dispatch(Turn(turn.masters, own, turn.act))
+    _after_feedback(turn)
 
 
 # ── what the citizen does to an open report ───────────────────────────────────────────────────────────────────
@@ -305,16 +329,17 @@ def chase(turn: Turn, report: Report) -> None:
 
 def supplement(turn: Turn, report: Report, text: str) -> None:
     """补充: new facts on the timeline; those that come after the end are kept too, and said to be late."""
+    text = mask_personal_numbers(text)
     if report.state in ("open", "replied"):
         turn.event.advance(report, "supplement", turn.act, note=text)
     else:
         turn.event.record(turn.act, "supplemented_after_end", report=report, note=text)
 
 
-def withdraw(turn: Turn, report: Report) -> None:
+def withdraw(turn: Turn, report: Report, reason: str | None = None) -> None:
     """撤单: the report ends; its event ends with it unless others reported it too."""
     event = turn.event.event
-    turn.event.advance(report, "withdraw", turn.act)
+    turn.event.advance(report, "withdraw", turn.act, note=reason)
     for kind in ("reply", "callback"):
         debts.waive(turn.event, report, kind, "withdrawn")
     end_clocks(turn.event, running(turn.event, "citizen_total", report_id=report.id), "stopped", turn.act.at)

@@ -137,6 +137,15 @@ async def user_of(session: AsyncSession, token: AccessToken) -> Asker:
     )
 
 
+def _client(row: Any) -> Client:
+    return Client(row.id, row.code, row.jurisdiction_id, row.channel, row.crs, row.release_vector, row.police)
+
+
+async def client_by_id(session: AsyncSession, client_id: int) -> Client:
+    """A machine client that exists, whether or not it may still log in, for work on what it sent before."""
+    return _client((await session.execute(_CLIENT, {"id": client_id})).one())
+
+
 async def client_of(session: AsyncSession, token: AccessToken) -> Client:
     """The machine client behind a token, with the release vector. Raises ``Unauthenticated``."""
     if not isinstance(token.subject, ClientSubject):
@@ -144,7 +153,7 @@ async def client_of(session: AsyncSession, token: AccessToken) -> Client:
     row = (await session.execute(_CLIENT, {"id": token.subject.id})).one_or_none()
     _refuse_stale(row, token)
     assert row is not None  # noqa: S101 - refused above
-    return Client(row.id, row.code, row.jurisdiction_id, row.channel, row.crs, row.release_vector, row.police)
+    return _client(row)
 
 
 _LOGIN_USER = text(

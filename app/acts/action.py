@@ -97,6 +97,8 @@ class Action:
     unit: tuple[str, ...] = ()
     #: open to collectors within their area
     collector: bool = False
+    #: of the collectors, not for one while another has claimed the inspection
+    claimant: bool = False
     #: open to the machine client that sent the report
     client: bool = False
     #: states in which it is offered; empty: whenever ``offered`` says so

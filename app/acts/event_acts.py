@@ -36,6 +36,9 @@ class Correct(ActBody):
     lon: float | None = Field(None, description="经度")
     lat: float | None = Field(None, description="纬度")
     crs: Literal["wgs84", "gcj02", "bd09", "cgcs2000"] | None = Field(None, description="坐标系")
+    accused_units: list[str] | None = Field(
+        None, max_length=20, description="举报件：被举报单位代码；确实没有单位被举报时填空数组"
+    )
     redispatch: bool = Field(True, description="是否按更正后的事项和地点重新派单")
 
 
@@ -114,14 +117,18 @@ def _correct(case: Case, body: Correct) -> None:
         place = masters.places.locate((), (), body.area_code)
     if place is not None and place.how == "none":
         _malformed("area_code", "该地点不在本辖区内：" + "".join(place.notes))
-    if item is None and place is None:
-        _malformed("item", "请至少更正事项或地点之一。")
+    accused = None
+    if body.accused_units is not None:
+        accused = [org for code in body.accused_units if (org := unit_id(case, code, "accused_units")) is not None]
+    if item is None and place is None and accused is None:
+        _malformed("item", "请至少更正事项、地点、被举报单位之一。")
     redispatch = body.redispatch and (item is not None or case.aggregate.event.item_id is not None)
     loop.correct(
         case.turn,
         item=item,
         item_id=masters.item_ids[item.key] if item else None,
         place=place,
+        accused=accused,
         redispatch=redispatch,
     )
 
@@ -141,6 +148,10 @@ def _claim(case: Case, _: ActBody) -> None:
     related = case.organizations.under(own) | set(case.organizations.above(own)) | {own}
     inspections.refuse_interested(case.aggregate, case.user_id, related)
     inspections.claim(case.aggregate, inspection, case.user_id, case.turn.act)
+
+
+def _release(case: Case, _: ActBody) -> None:
+    inspections.release(case.aggregate, inspections.current(case.aggregate), case.turn.act)
 
 
 def _reply(case: Case, body: Reply) -> None:
@@ -183,7 +194,7 @@ def _merge(case: Case, body: Merge) -> None:
         raise Conflict("不能把事件并入自身。")
     if target.event.event.ended_at is not None:
         raise Conflict(f"目标事件 {target.event.event.event_no} 已结束，不能再并入。", state=target.event.event.state)
-    if event.accused_org_ids or target.event.event.accused_org_ids:
+    if "accusation" in (event.demand_type, target.event.event.demand_type):
         raise Conflict("举报件不得与其他事件并案，以免泄露举报内容。")
     loop.merge(case.turn, target)
 
@@ -234,11 +245,23 @@ EVENT_ACTIONS = (
         needs_reports=False,
     ),
     Action(
+        "release_inspection",
+        "退回核查任务",
+        _release,
+        centre=_DESK,
+        collector=True,
+        claimant=True,
+        states=("verifying",),
+        offered=_waits_inspection("claimed"),
+        needs_reports=False,
+    ),
+    Action(
         "pass_inspection",
         "核查通过",
         lambda c, b: _decide_inspection(c, b, passed=True),
         Inspected,
         collector=True,
+        claimant=True,
         states=("verifying",),
         offered=_waits_inspection("claimed"),
     ),
@@ -248,6 +271,7 @@ EVENT_ACTIONS = (
         lambda c, b: _decide_inspection(c, b, passed=False),
         Inspected,
         collector=True,
+        claimant=True,
         states=("verifying",),
         offered=_waits_inspection("claimed"),
     ),

@@ -10,6 +10,7 @@ from app.acts.report_acts import REPORT_ACTIONS
 from app.events.aggregate import EventAggregate
 from app.events.report_tables import Report
 from app.events.tables import Event, WorkOrder
+from app.feedback import inspections
 from app.masters import Masters
 
 ACTIONS: dict[Resource, dict[str, Action]] = {
@@ -28,15 +29,19 @@ def grant(
 ) -> tuple[str, int] | None:
     """The role and organization in which the asker may do this, or None."""
     event = aggregate.event
-    if action.centre and covers(asker, action.centre, event):
-        return asker.role_among(action.centre) or "", asker.org_id
-    if action.collector and covers(asker, ("collector",), event):
+    # A seat counts only where it is: a dispatcher of one street acts in the next only in the seat that they have there.
+    role = next((role for role in action.centre if covers(asker, (role,), event)), None)
+    if role is not None:
+        return role, asker.org_id
+    others = action.claimant and inspections.claimed_by_other(aggregate, asker.user_id)
+    if action.collector and not others and covers(asker, ("collector",), event):
         return "collector", asker.org_id
     if action.unit:
         orders = [subject] if isinstance(subject, WorkOrder) else aggregate.orders
         unit = unit_of(asker, action.unit, masters.organizations, orders)
         if unit is not None:
-            return asker.role_among(action.unit) or "", unit
+            held = (role for role in action.unit if unit in asker.units(masters.organizations, (role,)))
+            return next(held), unit
     return None
 
 

@@ -47,9 +47,12 @@ def _reply(case: Case, body: Reply) -> None:
 
 def _reveal(case: Case, body: Reason) -> None:
     report = case.report
-    hidden = report.confidential or report.demand_type == "accusation"
-    if hidden and case.turn.act.actor.role not in _FRONT:
-        raise Forbidden("该诉求要求保密或属于举报，不向承办单位和回访以外的席位公开身份。")
+    role = case.turn.act.actor.role
+    if report.demand_type == "accusation" and role not in _FRONT:
+        raise Forbidden("该诉求属于举报，只向受理和派遣席位公开举报人身份。")
+    # who asked for secrecy must still be called back
+    if report.confidential and role not in (*_FRONT, "callback_agent"):
+        raise Forbidden("该诉求要求保密，不向承办单位公开诉求人身份。")
     case.aggregate.record(case.turn.act, "identity_revealed", report=report, note=body.reason)
     case.answer["reveal"] = report.id
 
@@ -93,7 +96,7 @@ REPORT_ACTIONS = (
     Action(
         "withdraw",
         "撤单",
-        lambda c, b: loop.withdraw(c.turn, c.report),
+        lambda c, b: loop.withdraw(c.turn, c.report, b.reason),
         Reason,
         centre=_FRONT,
         client=True,

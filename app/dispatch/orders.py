@@ -72,6 +72,14 @@ def dispatch(
     return lead
 
 
+def add_supporting(aggregate: EventAggregate, decision: Decision, limits: OrderLimits, act: Act) -> None:
+    """增派协办: a supporting order for a unit that a person names."""
+    if decision.unit_id is None:
+        raise ValueError("a decision without a unit cannot be dispatched")
+    n = aggregate.record(act, "supporting_added", data=decision.as_data(), note="")
+    _order(aggregate, decision.unit_id, "supporting", n, limits, act)
+
+
 def _order(
     aggregate: EventAggregate,
     unit_id: int,
@@ -201,8 +209,8 @@ def end_order(
 ) -> None:
     """Ends an order without the unit: completed when the event closes, cancelled or transferred by the centre."""
     aggregate.advance(order, trigger, act, data={"cause": cause}, note=reason)
-    outcome: Literal["met", "stopped"] = "met" if trigger == "complete" else "stopped"
-    end_clocks(aggregate, running(aggregate, order=order), outcome, act.at)
+    # What was done ended its clock when it was done; what runs still was never done, however the order ends.
+    end_clocks(aggregate, running(aggregate, order=order), "stopped", act.at)
     for request in aggregate.returns:
         if request.order_n == order.n and request.state == "requested":
             aggregate.advance(request, "withdraw", act, data={"cause": cause}, decided_at=act.at)

@@ -51,6 +51,8 @@ class Act:
     acted_at: datetime
     act_id: UUID | None = None
     note: str | None = None
+    #: what was asked and of what, written beside ``act_id``: the same key for anything else is no repetition
+    action: str | None = None
 
 
 @dataclass(slots=True)
@@ -203,6 +205,8 @@ class EventAggregate:
             note = act.note
         if isinstance(subject, Report):
             report = subject
+        if first and act.action is not None:
+            data = (data or {}) | {"action": act.action}
         row = plain_row(
             Timeline,
             event_id=self.event.id,
@@ -239,6 +243,11 @@ class EventAggregate:
     def open_orders(self) -> list[WorkOrder]:
         """Orders that have not ended."""
         return [order for order in self.orders if order.ended_at is None]
+
+    @property
+    def live_reports(self) -> list[Report]:
+        """The loaded reports that still wait for something: neither settled nor withdrawn."""
+        return [report for report in self.reports if report.state in ("open", "replied")]
 
     def order(self, n: int) -> WorkOrder | None:
         """The order numbered ``n``."""

@@ -95,7 +95,8 @@ def callback(
     if result.reached:
         pay(aggregate, report, "callback", act.at)
         return not satisfied
-    attempts = sum(not call.reached for call in aggregate.callbacks if call.report_id == report.id)
+    calls = [call.reached for call in aggregate.callbacks if call.report_id == report.id]
+    attempts = calls[::-1].index(True) if True in calls else len(calls)  # since somebody was last reached
     if attempts >= max_attempts:
         waive(aggregate, report, "callback", "unreachable")
     return False

@@ -38,10 +38,19 @@ def refuse_if_owed(aggregate: EventAggregate) -> None:
         raise StillOwed(f"尚欠{missing}，不能结案。", owed=len(owed))
 
 
+#: 不予受理: what a caller who was refused on the line has been told, by treatment
+TREATMENTS = {
+    "emergency_transfer": "情况紧急，已转 110、119 或 120 先行处置。",
+    "statutory_route": "该事项应通过信访、行政复议、诉讼或仲裁等法定途径提出，已告知来电人。",
+    "explanation_only": "该事项不属于受理范围，已向来电人说明理由。",
+    "disruption": "重复或扰乱秩序的来电，已按规定告知。",
+}
+
+
 def tell_all(aggregate: EventAggregate, at: datetime, **facts: Any) -> None:
     """Owes each report's source the result, once."""
-    for report in aggregate.reports:
-        if aggregate.open_debts("result", report=report) and report.state != "withdrawn":
+    for report in aggregate.live_reports:
+        if aggregate.open_debts("result", report=report):
             tell(aggregate, report, "result", at, **facts)
 
 

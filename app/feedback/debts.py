@@ -35,6 +35,8 @@ def owe_for_report(aggregate: EventAggregate, report: Report, at: datetime) -> N
         and not report.anonymous
     )
     for kind in ("reply", "callback"):
+        if answer and report.state == "replied":
+            continue  # answered since it was last opened: what is still owed of it stands already
         if answer:
             owe(aggregate, report, kind, at)
         else:

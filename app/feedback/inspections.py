@@ -50,6 +50,19 @@ def claim(aggregate: EventAggregate, inspection: Inspection, collector_id: UUID,
     aggregate.advance(inspection, "claim", act, name="inspection_claimed", collector_id=collector_id)
 
 
+def claimed_by_other(aggregate: EventAggregate, collector_id: UUID) -> bool:
+    """True while somebody else has claimed the open inspection."""
+    return any(
+        inspection.state == "claimed" and inspection.collector_id != collector_id
+        for inspection in aggregate.inspections
+    )
+
+
+def release(aggregate: EventAggregate, inspection: Inspection, act: Act) -> None:
+    """退回核查任务: whoever may inspect can claim it again."""
+    aggregate.advance(inspection, "release", act, name="inspection_released", collector_id=None)
+
+
 def decide(
     aggregate: EventAggregate,
     inspection: Inspection,

@@ -73,7 +73,7 @@ def new_event(
             lead_unit_id=None,
             accused_org_ids=list(analysis.accused_ids),
             report_count=0,
-            received_at=at,
+            received_at=arrival.received_at or at,
             release_vector=releases,
             foreign_system=None,
             foreign_ref=None,
@@ -102,6 +102,7 @@ def move_report(parent: EventAggregate, own: EventAggregate, report: Report, lin
     parent.reports.remove(report)
     own.reports.append(report)
     own.debts += [debt for debt in parent.debts if debt.report_id == report.id]
+    parent.debts = [debt for debt in parent.debts if debt.report_id != report.id]
     own.new(EventReport, event_id=own.event.id, report_id=report.id, joined_at=act.at, left_at=None, cause="unlinked")
     own.change(own.event, report_count=1)
     data = {"cause": "unlinked", "from": str(parent.event.id)}
@@ -111,7 +112,7 @@ def move_report(parent: EventAggregate, own: EventAggregate, report: Report, lin
 def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> EventAggregate:
     """An event for a report that leaves ``parent``: same item and place, its own number, nothing decided yet."""
     kept = (
-        "jurisdiction_id item_id standard_row_no closure_profile demand_type domain level urgency district_code "
+        "jurisdiction_id item_id standard_row_no closure_profile domain level urgency district_code "
         "street_code community_code cell_id duty_grid_code lon lat place_bucket accused_org_ids release_vector"
     )
     return EventAggregate(
@@ -128,8 +129,9 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
             ended_at=None,
             settled_at=None,
             merged_into=None,
-            triage=None if parent.item_id else "item_uncertain",
+            triage=_triage_of_split(parent, report),
             channel=report.channel,
+            demand_type=report.demand_type,
             address=report.address,
             title=report.title or report.content[:30],
             lead_unit_id=None,
@@ -141,6 +143,12 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
         ),
         is_new=True,
     )
+
+
+def _triage_of_split(parent: Event, report: Report) -> str | None:
+    if report.demand_type == "accusation" and not parent.accused_org_ids:
+        return "accused_unknown"
+    return None if parent.item_id else "item_uncertain"
 
 
 def place_columns(place: Location) -> dict[str, Any]:
@@ -199,7 +207,7 @@ def admit_report(
         confidential=source.confidential,
         reply_wanted=source.reply_wanted,
         occurred_at=source.occurred_at,
-        received_at=act.at,
+        received_at=arrival.received_at or act.at,
     )
     aggregate.data_keys[report.id] = arrival.wrapped_key
     aggregate.new(EventReport, event_id=event.id, report_id=report.id, joined_at=act.at, left_at=None, cause=cause)

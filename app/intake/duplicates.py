@@ -81,7 +81,7 @@ _SEARCH = """
     SELECT e.id, e.item_id, e.lon, e.lat, e.received_at
     FROM unnest($1::integer[], $2::bigint[]) AS s(item_id, bucket)
     JOIN event e ON e.item_id = s.item_id AND e.place_bucket = s.bucket AND e.ended_at IS NULL
-    WHERE e.received_at >= $3 AND e.lon IS NOT NULL AND e.accused_org_ids = '{}'
+    WHERE e.received_at >= $3 AND e.lon IS NOT NULL AND e.demand_type IS DISTINCT FROM 'accusation'
     ORDER BY e.id
     """
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -26,9 +26,12 @@ class ChangedMessage(Conflict):
     code = "changed_message"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """One message on its way in; ``id`` is the inbox row's and the report's."""
+    """One message on its way in; ``id`` is the inbox row's and the report's.
+
+    Frozen, because taking it in may be done again from the start: a step that needs another one makes a copy.
+    """
 
     id: UUID
     raw: bytes
@@ -36,11 +39,13 @@ class Arrival:
     digest: bytes
     data_key: bytes
     wrapped_key: bytes
+    #: when it came, if that was before now: a held message that is derived later
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A message that stands in the inbox already under the same ref and revision."""
+    """A message that stands in the inbox already under the same ref."""
 
     id: UUID
     source_ref: str
@@ -70,7 +75,10 @@ _KEEP = """
              state text, fault text)
     ), kept AS (
       INSERT INTO inbox (id, client_id, source_ref, revision, received_at, digest, sealed, state, fault)
-      SELECT id, $2, source_ref, revision, $3, digest, sealed, state, fault FROM arrived
+      SELECT id, $2, source_ref, revision, $3, digest, sealed, state, fault FROM arrived a
+      WHERE a.state = 'supplement' OR NOT EXISTS (
+        SELECT FROM inbox i WHERE i.client_id = $2 AND i.source_ref = a.source_ref
+      )
       ON CONFLICT (client_id, source_ref, revision) DO NOTHING RETURNING id
     ), keys AS (
       INSERT INTO report_key (report_id, wrapped) SELECT a.id, a.wrapped FROM arrived a JOIN kept USING (id)
@@ -107,11 +115,18 @@ async def keep(
     at: datetime,
     *,
     fault: str | None = None,
+    state: Literal["accepted", "supplement"] = "accepted",
 ) -> set[UUID]:
     """Stores raw messages, sealed; returns the ids of those that are new. ``fault``: held because of it.
 
+    A ref becomes one report: of several messages under it only the one with the lowest revision is stored, and none
+    when the ref is known; ``state`` "supplement" stores what belongs to a report that is known.
+
     In the order of their refs, so that two batches with the same messages wait for each other instead of dead-locking.
     """
+    firsts: dict[str, Arrival] = {}
+    for arrival in sorted(arrivals, key=lambda arrival: (arrival.report.source_ref, arrival.report.revision)):
+        firsts.setdefault(arrival.report.source_ref, arrival)
     rows: list[dict[str, Any]] = [
         {
             "id": arrival.id,
@@ -120,10 +135,10 @@ async def keep(
             "digest": arrival.digest,
             "sealed": seal(arrival.data_key, arrival.raw, RAW_AAD + arrival.id.bytes),
             "wrapped": arrival.wrapped_key,
-            "state": "held" if fault else "accepted",
+            "state": "held" if fault else state,
             "fault": fault,
         }
-        for arrival in sorted(arrivals, key=lambda arrival: arrival.report.source_ref)
+        for arrival in firsts.values()
     ]
     return {row["id"] for row in await fetch(session, _KEEP, to_json(rows), client_id, at)}
 

@@ -57,7 +57,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def mask_name(name: str) -> str:
-    """``张三丰`` as ``张**``: the first character, at most two asterisks; a lone character is hidden."""
+    """``某某某`` as ``某**``: the first character, at most two asterisks; a lone character is hidden."""
     stripped = name.strip()
     if len(stripped) < 2:
         return "*" * len(stripped)

@@ -163,8 +163,8 @@ class HotlineMessage(HotlineKey, Message):
         title="是否直接答复",
         description="在线直接答复办结，须同时填写答复内容",
     )
-    answer_text: Annotated[str, Text(5000, lines=True)] | None = Field(
-        None, alias="answerText", title="答复内容", description="直接答复的内容"
+    answer_text: Annotated[str, Text(4000, lines=True)] | None = Field(
+        None, alias="answerText", title="答复内容", description="直接答复的内容，不超过 4000 字"
     )
     refused_as: Annotated[Treatment, Choice(_TREATMENTS)] | None = Field(
         None, alias="refusedAs", title="不予受理", description="不予受理时告知的处理方式"

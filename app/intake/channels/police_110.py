@@ -134,8 +134,8 @@ class PoliceMessage(PoliceKey, Message):
     caller_lat: Degree | None = Field(None, alias="BJRYZB", title="报警人 Y 坐标", description="纬度，度；0 或空表示无")
     scene_lon: Degree | None = Field(None, alias="FXDWJD", title="反向定位经度", description="度；0 或空表示无")
     scene_lat: Degree | None = Field(None, alias="FXDWWD", title="反向定位纬度", description="度；0 或空表示无")
-    supplement: Annotated[str, Text(5000, lines=True)] | None = Field(
-        None, alias="BCJJNR", title="补充接警内容", description="对已推送接警单的补充，接警单编号不变"
+    supplement: Annotated[str, Text(4000, lines=True)] | None = Field(
+        None, alias="BCJJNR", title="补充接警内容", description="对已推送接警单的补充，不超过 4000 字，接警单编号不变"
     )
     grade_code: ShortCode | None = Field(None, alias="JQDJDM", title="警情等级代码", description="含义由接入配置约定")
     status_code: ShortCode | None = Field(
@@ -160,7 +160,6 @@ class PoliceMessage(PoliceKey, Message):
 
     def normalised(self, traits: ClientTraits) -> NormalisedReport:
         name = None if self.caller_name in _NO_NAME else self.caller_name
-        addresses = dict.fromkeys(filter(None, (self.scene_address, self.caller_address)))
         linked = self.main_record if self.main_record != self.record_number else None
         return NormalisedReport(
             channel=CODE,
@@ -171,7 +170,8 @@ class PoliceMessage(PoliceKey, Message):
             content=self.content,
             occurred_at=self.called_at,
             item_hint=self._classes(),
-            addresses=tuple(addresses),
+            # Where the caller is, is personal and often not the scene: it stays with the reporter, sealed.
+            addresses=(self.scene_address,) if self.scene_address else (),
             area_code=self.division_code,
             points=self._points(traits),
             reporter=Reporter(

@@ -203,7 +203,7 @@ def test_police_record_keeps_both_places_and_both_addresses() -> None:
         PointClaim(118.796877, 32.060255, "gcj02", "scene"),
         PointClaim(118.79, 32.06, "gcj02", "caller"),
     )
-    assert report.addresses == ("某路与某街路口东南角", "某路 6 号")
+    assert report.addresses == ("某路与某街路口东南角",)
     assert report.reporter.address == "某路 6 号"
     assert report.reporter.phones == ("13900000000", "13800000000")
     assert (report.reporter.name, report.reporter.gender) == ("报警人", "female")

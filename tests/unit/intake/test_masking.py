@@ -67,7 +67,7 @@ def test_no_text_makes_masking_slow(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "masked"),
-    [("张三丰", "张**"), ("李四", "李*"), ("张", "*"), (" ", ""), ("某某某有限公司", "某**")],
+    [("某某某", "某**"), ("某某", "某*"), ("某", "*"), (" ", ""), ("某某某有限公司", "某**")],
 )
 def test_names(name: str, masked: str) -> None:
     assert mask_name(name) == masked
