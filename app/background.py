@@ -206,6 +206,26 @@ async def skip_delivery(
     at = now()
     if outcome.leased.kind == "result" and outcome.leased.report_id is not None:
         await _pay_results(session, runtime, [outcome], Act(actor, at, at))
+    await _write_down(session, runtime, lane_id, n, Act(actor, at, at), "delivery_skipped", reason)
+
+
+async def send_delivery_again(
+    session: AsyncSession, runtime: Runtime, lane_id: UUID, n: int, actor: Actor, reason: str
+) -> None:
+    """A person sends a dead delivery again, with all its attempts. Raises NotFound and Conflict."""
+    await deliveries.send_again(session, lane_id, n)
+    at = now()
+    await _write_down(session, runtime, lane_id, n, Act(actor, at, at), "delivery_sent_again", reason)
+
+
+async def _write_down(
+    session: AsyncSession, runtime: Runtime, lane_id: UUID, n: int, act: Act, name: str, reason: str
+) -> None:
+    # a lane is what we say about one event, in order
+    event = (await lock_events(session, [lane_id])).get(lane_id)
+    if event is not None:
+        event.record(act, name, data={"delivery": n}, note=reason)
+        await write_events(session, runtime.keyring, [event])
 
 
 # The root is the event that answers for the report: its own, or the one that it was merged into, however often.

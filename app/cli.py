@@ -29,6 +29,8 @@ _COMMANDS: Final = {
     "release": _Entry("app.commands.load:release_app", "基础数据的版本：查看、预览、发布。"),
     "user": _Entry("app.commands.people:user_app", "人员账号。"),
     "client": _Entry("app.commands.people:client_app", "来源系统（各渠道的接入方）。"),
+    "deliveries": _Entry("app.commands.deliveries:deliveries_app", "推送给来源系统的消息：查看、重发、放弃。"),
+    "jobs": _Entry("app.commands.deliveries:jobs_app", "后台任务：查看、重做。"),
     "audit": _Entry("app.commands.audit:audit_app", "审计：核验时间线是否被改动。"),
     "replay": _Entry("app.commands.replay.command:app", "用公开的真实数据重放一遍闭环。"),
     "bench": _Entry("app.commands.bench:app", "性能测量：受理、列表。"),

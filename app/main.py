@@ -15,6 +15,7 @@ from app.api import (
     attachments,
     auth,
     changes,
+    deliveries,
     events,
     inspections,
     intake,
@@ -31,7 +32,8 @@ from app.core.settings import Settings, get_settings
 from app.runtime import Runtime, open_runtime
 
 _ROUTERS = (
-    auth, intake, events, work_orders, reports, inspections, actions, attachments, changes, supervision, masters
+    auth, intake, events, work_orders, reports, inspections, actions, attachments, changes, supervision,
+    deliveries, masters,
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import loop
-from app.accounts.access import Client, client_of
+from app.accounts.access import Client, client_by_id, client_of
 from app.accounts.tokens import AccessToken
 from app.clocks.calendar import CHINA_TIME
 from app.core import jobs
@@ -31,6 +31,7 @@ from app.events.aggregate import Act, Actor, EventAggregate
 from app.events.store import event_of_report, load_reports, lock_events, still_there, write_events
 from app.events.tables import Event
 from app.intake import admission, inbox
+from app.intake.amendments import is_amendment, words_of
 from app.intake.analysis import Analysis, Analyst, with_client_datum
 from app.intake.channels import CHANNELS, ClientTraits, Fault, MalformedMessage
 from app.intake.duplicates import DuplicateRule, KnownEvent, Sighting, lock_and_search
@@ -80,7 +81,8 @@ class _Derived:
 
 def read_message(channel: str, body: Mapping[str, Any], raw: bytes | None, runtime: Runtime) -> Arrival:
     """Reads a channel's own message; ``raw`` None: it came inside another one. Raises ``MalformedMessage``."""
-    report = CHANNELS[channel].parse(body, ClientTraits())
+    # Whose message it is, and so the datum agreed with them, is known when it is taken in.
+    report = CHANNELS[channel].parse(body, ClientTraits(crs_later=True))
     try:
         return arrive(orjson.dumps(body) if raw is None else raw, body, report, runtime.keyring)
     except orjson.JSONEncodeError:
@@ -138,8 +140,13 @@ async def _hold(runtime: Runtime, token: AccessToken, arrival: Arrival, fault: s
         if await inbox.keep(session, client.id, [arrival], at, fault=fault):
             await jobs.enqueue(session, "retry_held", str(arrival.id), {"message_id": str(arrival.id)}, at)
             return Receipt(arrival.id, arrival.report.source_ref, "held", at)
-        known = await inbox.earlier(session, client.id, [arrival])
-        return _repeated(arrival, known.get(arrival.report.source_ref, ()))
+        known = (await inbox.earlier(session, client.id, [arrival])).get(arrival.report.source_ref, ())
+        receipt = _repeated(arrival, known)
+        if known and isinstance(receipt, BihuanError):
+            await _keep_refused(session, runtime, arrival, known[0], at)
+        if known and is_amendment(client.channel, arrival, known):
+            return Unavailable("本次补充或修订暂时未能处理，请稍后原样重试。", source_ref=arrival.report.source_ref)
+        return receipt
 
 
 async def retry_held(runtime: Runtime, message_id: UUID) -> None:
@@ -149,8 +156,8 @@ async def retry_held(runtime: Runtime, message_id: UUID) -> None:
             await session.execute(
                 text(
                     """
-                    SELECT i.client_id, i.revision, c.channel, c.crs, c.jurisdiction_id, c.code, k.wrapped, i.digest
-                    FROM inbox i JOIN machine_client c ON c.id = i.client_id JOIN report_key k ON k.report_id = i.id
+                    SELECT i.client_id, i.received_at, k.wrapped, i.digest
+                    FROM inbox i JOIN report_key k ON k.report_id = i.id
                     WHERE i.id = :id AND i.state = 'held' FOR UPDATE OF i
                     """
                 ),
@@ -160,11 +167,14 @@ async def retry_held(runtime: Runtime, message_id: UUID) -> None:
         raw = await inbox.open_raw(session, message_id, runtime.keyring) if row else None
         if row is None or raw is None:
             return
-        report = CHANNELS[row.channel].parse(orjson.loads(raw), ClientTraits())
+        client = await client_by_id(session, row.client_id)
+        report = CHANNELS[client.channel].parse(orjson.loads(raw), ClientTraits(crs_later=True))
         key = runtime.keyring.unwrap(row.wrapped)
-        arrival = Arrival(message_id, raw, report, row.digest, key, row.wrapped)
-        masters = await runtime.masters.get(session, row.jurisdiction_id)
-        client = Client(row.client_id, row.code, row.jurisdiction_id, row.channel, row.crs, {}, None)
+        # What is promised to the reporter counts from when the message came, not from when we could read it.
+        arrival = Arrival(
+            message_id, raw, with_client_datum(report, client.crs), row.digest, key, row.wrapped, row.received_at
+        )
+        masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
         await _derive_and_write(session, runtime, client, masters, [arrival], now())
         await session.execute(
             text("UPDATE inbox SET state = 'accepted', fault = NULL WHERE id = :id"), {"id": message_id}
@@ -175,22 +185,38 @@ async def _receive(
     session: AsyncSession, runtime: Runtime, client: Client, arrivals: Sequence[Arrival]
 ) -> list[Receipt | BihuanError]:
     at = now()
-    new = await inbox.keep(session, client.id, arrivals, at)
-    fault_point("intake.after_inbox")
-    fresh = [arrival for arrival in arrivals if arrival.id in new]
     receipts: dict[UUID, Receipt | BihuanError] = {}
+    legible: list[Arrival] = []
+    for arrival in arrivals:
+        try:
+            legible.append(_with_datum(client, arrival))
+        except MalformedMessage as fault:
+            receipts[arrival.id] = fault.as_error()
+    new = await inbox.keep(session, client.id, legible, at)
+    fault_point("intake.after_inbox")
+    fresh = [arrival for arrival in legible if arrival.id in new]
     if fresh:
         masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
         for receipt in await _derive_and_write(session, runtime, client, masters, fresh, at):
             receipts[receipt.report_id] = receipt
-    if len(fresh) < len(arrivals):
-        again = [arrival for arrival in arrivals if arrival.id not in new]
+    if len(fresh) < len(legible):
+        again = [arrival for arrival in legible if arrival.id not in new]
+        again.sort(key=lambda arrival: arrival.report.revision)
         known = await inbox.earlier(session, client.id, again)
         for arrival in again:
             receipts[arrival.id] = await _again(
                 session, runtime, client, arrival, known.get(arrival.report.source_ref, ()), at
             )
     return [receipts[arrival.id] for arrival in arrivals]
+
+
+def _with_datum(client: Client, arrival: Arrival) -> Arrival:
+    """The message with the datum agreed with its client. Raises ``MalformedMessage`` when it needs one and has none."""
+    if all(point.crs for point in arrival.report.points):
+        return arrival
+    if client.crs is None:
+        CHANNELS[client.channel].parse(orjson.loads(arrival.raw), ClientTraits())
+    return replace(arrival, report=with_client_datum(arrival.report, client.crs))
 
 
 async def _derive_and_write(
@@ -201,8 +227,6 @@ async def _derive_and_write(
     arrivals: Sequence[Arrival],
     at: datetime,
 ) -> list[Receipt]:
-    for arrival in arrivals:
-        arrival.report = with_client_datum(arrival.report, client.crs)
     derived = await _analyse(masters, arrivals, at)
     rule = DuplicateRule(masters.policies.duplicate_radius_m, masters.policies.duplicate_window)
     known, open_events = await _lock_nearest(session, rule, [one.sighting for one in derived if one.sighting])
@@ -276,7 +300,7 @@ async def _analyse(masters: Masters, arrivals: Sequence[Arrival], at: datetime) 
     derived = []
     for arrival, analysis in zip(arrivals, analyses, strict=True):
         item_id = masters.item_ids[analysis.item.key] if analysis.item else None
-        found = admission.sighting(item_id, analysis, arrival.report, at)
+        found = admission.sighting(item_id, analysis, arrival.report, arrival.received_at or at)
         derived.append(_Derived(arrival, analysis, item_id, found))
     return derived
 
@@ -289,31 +313,39 @@ async def _again(
     known: Sequence[Earlier],
     at: datetime,
 ) -> Receipt | BihuanError:
-    """A message whose ref and revision are known: a retry, a supplement, or a contradiction that is kept."""
+    """A message whose ref is known: a retry, a supplement or amendment, or a contradiction that is kept."""
     receipt = _repeated(arrival, known)
-    if isinstance(receipt, Receipt):
+    if isinstance(receipt, Receipt) or not known:
         return receipt
     first = known[0]
-    if CHANNELS[client.channel].supplements and arrival.report.supplement and first.event_id is not None:
-        act = Act(Actor("client", str(client.id)), at, at)
-        return await _supplement(session, runtime, client, arrival, first, arrival.report.supplement, act)
+    if not is_amendment(client.channel, arrival, known):
+        await _keep_refused(session, runtime, arrival, first, at)
+        return receipt
+    if first.event_id is None:
+        return Unavailable("原诉求尚在处理，本次补充或修订请稍后原样重试。", source_ref=first.source_ref)
+    return await _supplement(session, runtime, client, arrival, first, Act(Actor("client", str(client.id)), at, at))
+
+
+async def _keep_refused(
+    session: AsyncSession, runtime: Runtime, arrival: Arrival, first: Earlier, at: datetime
+) -> None:
     wrapped = await session.scalar(text("SELECT wrapped FROM report_key WHERE report_id = :id"), {"id": first.id})
     if wrapped is not None:
         await inbox.keep_refused(session, arrival, first, wrapped, runtime.keyring, at)
-    return receipt
 
 
 def _repeated(arrival: Arrival, known: Sequence[Earlier]) -> Receipt | BihuanError:
     first = known[0] if known else None
     if first is None:
         return Conflict("该消息正在处理，请稍后重发。", source_ref=arrival.report.source_ref)
-    if any(message.digest == arrival.digest for message in known):
+    same = next((message for message in known if message.digest == arrival.digest), None)
+    if same is not None:
         outcome: Outcome = "held" if first.event_id is None else "created" if first.cause == "first" else "joined"
         return Receipt(
             first.id,
             first.source_ref,
-            outcome,
-            first.received_at,
+            "supplemented" if same.state == "supplement" else outcome,
+            same.received_at,
             first.event_id,
             first.event_no,
             repeated=True,
@@ -326,7 +358,7 @@ def _repeated(arrival: Arrival, known: Sequence[Earlier]) -> Receipt | BihuanErr
 
 
 async def _supplement(
-    session: AsyncSession, runtime: Runtime, client: Client, arrival: Arrival, first: Earlier, words: str, act: Act
+    session: AsyncSession, runtime: Runtime, client: Client, arrival: Arrival, first: Earlier, act: Act
 ) -> Receipt | BihuanError:
     event_id = await event_of_report(session, first.id)
     if event_id is None:
@@ -340,12 +372,17 @@ async def _supplement(
     receipt = _repeated(arrival, known)
     if isinstance(receipt, Receipt):
         return receipt
-    arrival.report = replace(arrival.report, revision=max(message.revision for message in known) + 1)
-    await inbox.keep(session, client.id, [arrival], act.at)
-    await session.execute(text("UPDATE inbox SET state = 'supplement' WHERE id = :id"), {"id": arrival.id})
+    if not is_amendment(client.channel, arrival, known):  # a higher one came between looking and locking
+        await _keep_refused(session, runtime, arrival, first, act.at)
+        return receipt
+    # A copy: when this step is done again, the message must look as it came.
+    revision = max(arrival.report.revision, known[-1].revision + 1)
+    kept = replace(arrival, report=replace(arrival.report, revision=revision))
+    await inbox.keep(session, client.id, [kept], act.at, state="supplement")
     masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
     turn = loop.Turn(masters, aggregate, act)
     for report in aggregate.reports:
-        loop.supplement(turn, report, words)
+        for words in words_of(arrival.report):
+            loop.supplement(turn, report, words)
     await write_events(session, runtime.keyring, [aggregate])
     return Receipt(first.id, first.source_ref, "supplemented", act.at, first.event_id, first.event_no)

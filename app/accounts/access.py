@@ -1,6 +1,6 @@
 """Who asks: the person with their seats, or the machine client; read from the database at every request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.organizations import Organizations
 from app.accounts.tokens import AccessToken, ClientSubject, UserSubject
+from app.core.database import fetch
 from app.core.errors import Forbidden, Unauthenticated
 
 #: seats of the centre: what they see is an area; the order is that of the one in which somebody is taken to act
@@ -93,66 +94,62 @@ class Client:
     police_client_id: int | None
 
 
-_USER = text(
-    """
+_USER = """
     SELECT u.id, u.username, u.display_name, u.jurisdiction_id, j.code AS jurisdiction_code, u.org_id,
            u.token_version, u.active, j.release_vector,
            (SELECT jsonb_agg(jsonb_build_array(s.role, s.scope_area, s.scope_org_id) ORDER BY s.id) FROM seat s
              WHERE s.user_id = u.id AND s.until IS NULL) AS seats
-    FROM user_account u JOIN jurisdiction j ON j.id = u.jurisdiction_id WHERE u.id = :id
+    FROM user_account u JOIN jurisdiction j ON j.id = u.jurisdiction_id WHERE u.id = $1
     """
-)
 
-_CLIENT = text(
-    """
+_CLIENT = """
     SELECT c.id, c.code, c.jurisdiction_id, c.channel, c.crs, c.token_version, c.active, j.release_vector,
            (SELECT min(p.id) FROM machine_client p
              WHERE p.jurisdiction_id = c.jurisdiction_id AND p.channel = 'police-110' AND p.active) AS police
-    FROM machine_client c JOIN jurisdiction j ON j.id = c.jurisdiction_id WHERE c.id = :id
+    FROM machine_client c JOIN jurisdiction j ON j.id = c.jurisdiction_id WHERE c.id = $1
     """
-)
 
 
-def _refuse_stale(row: Any, token: AccessToken) -> None:
-    if row is None or not row.active or row.token_version != token.token_version:
+def _only_valid(rows: Sequence[Any], token: AccessToken) -> Any:
+    row = rows[0] if rows else None
+    if row is None or not row["active"] or row["token_version"] != token.token_version:
         raise Unauthenticated("登录凭证已失效，请重新登录。", reason="revoked")
+    return row
 
 
 async def user_of(session: AsyncSession, token: AccessToken) -> Asker:
     """The person behind a token, with the release vector, in one statement. Raises ``Unauthenticated``."""
     if not isinstance(token.subject, UserSubject):
         raise Forbidden("此接口只供人员账号使用。")
-    row = (await session.execute(_USER, {"id": token.subject.id})).one_or_none()
-    _refuse_stale(row, token)
-    assert row is not None  # noqa: S101 - refused above
+    row = _only_valid(await fetch(session, _USER, token.subject.id), token)
     return Asker(
-        user_id=row.id,
-        username=row.username,
-        display_name=row.display_name,
-        jurisdiction_id=row.jurisdiction_id,
-        jurisdiction_code=row.jurisdiction_code,
-        org_id=row.org_id,
-        seats=tuple(Seat(*seat) for seat in row.seats or ()),
-        release_vector=row.release_vector,
+        user_id=row["id"],
+        username=row["username"],
+        display_name=row["display_name"],
+        jurisdiction_id=row["jurisdiction_id"],
+        jurisdiction_code=row["jurisdiction_code"],
+        org_id=row["org_id"],
+        seats=tuple(Seat(*seat) for seat in row["seats"] or ()),
+        release_vector=row["release_vector"],
     )
 
 
 def _client(row: Any) -> Client:
-    return Client(row.id, row.code, row.jurisdiction_id, row.channel, row.crs, row.release_vector, row.police)
+    return Client(
+        row["id"], row["code"], row["jurisdiction_id"], row["channel"], row["crs"], row["release_vector"], row["police"]
+    )
 
 
 async def client_by_id(session: AsyncSession, client_id: int) -> Client:
     """A machine client that exists, whether or not it may still log in, for work on what it sent before."""
-    return _client((await session.execute(_CLIENT, {"id": client_id})).one())
+    return _client((await fetch(session, _CLIENT, client_id))[0])
 
 
 async def client_of(session: AsyncSession, token: AccessToken) -> Client:
     """The machine client behind a token, with the release vector. Raises ``Unauthenticated``."""
     if not isinstance(token.subject, ClientSubject):
         raise Forbidden("此接口只供已登记的来源系统使用。")
-    row = (await session.execute(_CLIENT, {"id": token.subject.id})).one_or_none()
-    _refuse_stale(row, token)
-    assert row is not None  # noqa: S101 - refused above
+    row = _only_valid(await fetch(session, _CLIENT, token.subject.id), token)
     return _client(row)
 
 

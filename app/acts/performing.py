@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Asker, Client, client_of, user_of
 from app.accounts.tokens import AccessToken, ClientSubject
+from app.acts import late_acts
 from app.acts.action import ActBody, Action, Case, Resource
 from app.acts.permissions import ACTIONS, grant, offered_names
 from app.acts.pictures import refuse_unknown_pictures
@@ -55,12 +56,18 @@ class Request:
     #: the version that the asker saw (ETag); None: whatever it is
     if_match: int | None = None
 
+    @property
+    def asked(self) -> str:
+        """The action and its subject: what an act id stands for."""
+        number = self.n if self.resource == "work_order" else self.report_id
+        return f"{self.resource}/{self.action}" if number is None else f"{self.resource}.{number}/{self.action}"
+
 
 async def perform(runtime: Runtime, token: AccessToken, request: Request) -> dict[str, Any]:
     """Performs an act and answers with the new state. Raises errors of ``app.core.errors``; nothing is half done.
 
     The same ``act_id`` again is answered with the present state and changes nothing. An act that carries its own
-    ``acted_at`` (an offline phone) and comes too late is kept for a person to resolve, besides the 409.
+    ``acted_at`` (an offline phone) and comes too late is kept for a person to resolve, besides the 409 or 404.
     """
     action = ACTIONS[request.resource].get(request.action)
     if action is None:
@@ -77,10 +84,11 @@ async def perform(runtime: Runtime, token: AccessToken, request: Request) -> dic
 
     try:
         return await until_alone(once)
-    except NotAllowedNow as refusal:
-        if body.acted_at is not None and body.act_id is not None and request.event_id is not None:
-            await _keep_late(runtime, token, request, body, refusal)
-            refusal.extra["kept"] = True
+    except ActIdReused:
+        raise
+    except (Conflict, NotFound, Forbidden) as refusal:
+        if body.acted_at is not None and body.act_id is not None:
+            await _keep_late(runtime, token, request, action, body, refusal)
         raise
 
 
@@ -117,6 +125,11 @@ async def _perform(
     if request.report_id is not None:
         still_there(aggregate, request.report_id)
     subject = _subject(aggregate, request)
+    if _repeats(aggregate, request, asker, client) and not (
+        asker and Sight.of(asker, masters.organizations).barred(aggregate)
+    ):
+        # Before their right to it: doing it may have ended that, and their phone must still learn that it was done.
+        return _answer(aggregate, subject, request, asker, masters) | {"repeated": True}
     role, org_id = _authorise(asker, client, masters, aggregate, subject, action)
     if other_id is not None and asker is not None:
         target = locked.get(other_id)
@@ -124,14 +137,14 @@ async def _perform(
             raise _not_found("event")
     actor = Actor("user", str(asker.user_id), role, org_id) if asker else Actor("client", str(who_id(client)))
     if aggregate.repeated is not None:
-        return _repeated(aggregate, subject, request, actor, asker, masters)
+        raise ActIdReused("这个操作编号 act_id 已用于其他操作，请换一个新的编号。")
     if request.if_match is not None and request.if_match != aggregate.event.seq:
         raise PreconditionFailed("该事件已被他人更新，请刷新后再操作。", seq=aggregate.event.seq)
     case = Case(
-        turn=Turn(masters, aggregate, _act(body, actor, aggregate.event)),
+        turn=Turn(masters, aggregate, _act(body, actor, aggregate.event, request)),
         subject=subject,
         asker=asker,
-        other=Turn(masters, locked[other_id], _act(body, actor, locked[other_id].event)) if other_id else None,
+        other=Turn(masters, locked[other_id], _act(body, actor, locked[other_id].event, request)) if other_id else None,
         event_no=(await runtime.numbers.take(session, 1, now()))[0] if action.begins_event else "",
     )
     wrong_state = bool(action.states) and subject.state not in action.states
@@ -180,11 +193,11 @@ def _body(action: Action, given: Mapping[str, Any] | None) -> ActBody:
     return body
 
 
-def _act(body: ActBody, actor: Actor, event: Event) -> Act:
+def _act(body: ActBody, actor: Actor, event: Event, request: Request) -> Act:
     at = now()
     # A phone whose clock is wrong must not date an act before its event, nor after our own time.
     acted_at = min(max(body.acted_at, event.received_at), at) if body.acted_at else at
-    return Act(actor, at, acted_at, body.act_id, body.note)
+    return Act(actor, at, acted_at, body.act_id, body.note, request.asked)
 
 
 def _subject(aggregate: EventAggregate, request: Request) -> Event | WorkOrder | Report:
@@ -231,19 +244,13 @@ def _authorise(
     return granted
 
 
-def _repeated(
-    aggregate: EventAggregate,
-    subject: Event | WorkOrder | Report,
-    request: Request,
-    actor: Actor,
-    asker: Asker | None,
-    masters: Masters,
-) -> dict[str, Any]:
+def _repeats(aggregate: EventAggregate, request: Request, asker: Asker | None, client: Client | None) -> bool:
+    """Whether this very act, by this actor on this subject, was done before."""
     done = aggregate.repeated
-    assert done is not None  # noqa: S101 - only called when there is one
-    if done.actor_id != actor.id:
-        raise ActIdReused("这个操作编号 act_id 已被使用，请换一个新的编号。")
-    return _answer(aggregate, subject, request, asker, masters) | {"repeated": True}
+    if done is None or done.data.get("action") != request.asked:
+        return False
+    actor = ("user", str(asker.user_id)) if asker else ("client", str(who_id(client)))
+    return (done.actor_kind, done.actor_id) == actor
 
 
 def _answer(
@@ -305,28 +312,41 @@ async def _identity(session: AsyncSession, runtime: Runtime, report_id: UUID) ->
 
 
 async def _keep_late(
-    runtime: Runtime, token: AccessToken, request: Request, body: ActBody, refusal: NotAllowedNow
+    runtime: Runtime,
+    token: AccessToken,
+    request: Request,
+    action: Action,
+    body: ActBody,
+    refusal: Conflict | NotFound | Forbidden,
 ) -> None:
+    """Keeps what an offline phone sent too late, when the event is there and the actor has or had a part in it."""
+    # Refused for what they are, not for what has happened meanwhile; an inspection may have gone to somebody else.
+    if isinstance(refusal, Forbidden) and not action.claimant:
+        return
     async with transaction(runtime.sessions) as session:
-        await session.execute(
-            text(
-                """
-                INSERT INTO late_act (event_id, act_id, resource, subject_n, action, body, actor_id, acted_at,
-                                      recorded_at, refused_because)
-                VALUES (:event_id, :act_id, :resource, :n, :action, CAST(:body AS jsonb), :actor, :acted_at, :at, :why)
-                ON CONFLICT (event_id, act_id) DO NOTHING
-                """
-            ),
-            {
-                "event_id": request.event_id,
-                "act_id": body.act_id,
-                "resource": request.resource,
-                "n": request.n,
-                "action": request.action,
-                "body": body.model_dump_json(exclude={"act_id", "acted_at"}),
-                "actor": str(token.subject.id),
-                "acted_at": body.acted_at,
-                "at": now(),
-                "why": refusal.detail,
-            },
+        who: Asker | Client
+        if isinstance(token.subject, ClientSubject):
+            who = await client_of(session, token)
+        else:
+            who = await user_of(session, token)
+        event_id = request.event_id
+        if event_id is None and request.report_id is not None:
+            event_id = await event_of_report(session, request.report_id)
+        if event_id is None:
+            return
+        await late_acts.keep(
+            session,
+            who,
+            await runtime.masters.at(session, who.jurisdiction_id, who.release_vector),
+            event_id,
+            resource=request.resource,
+            n=request.n,
+            report_id=request.report_id,
+            action=request.action,
+            body=body,
+            why=refusal.detail,
+            theirs=isinstance(refusal, Conflict),
         )
+    # Whose the event is not any more learns nothing of it by its being kept.
+    if isinstance(refusal, Conflict):
+        refusal.extra["kept"] = True

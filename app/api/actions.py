@@ -10,7 +10,8 @@ from app.acts import perform
 from app.acts.performing import Request
 from app.api.dependencies import RuntimeDep, TokenDep
 from app.api.problems import RESPONSES
-from app.core.errors import Malformed, NotFound
+from app.api.shapes import parse_order_id
+from app.core.errors import Malformed
 
 router = APIRouter(tags=["actions 办理"], responses=RESPONSES)
 
@@ -28,15 +29,6 @@ def _version(if_match: str | None) -> int | None:
     if not _NUMBER.fullmatch(digits):
         raise Malformed("If-Match 须为读取时返回的 ETag。", faults=[{"path": "If-Match", "message": "不是 ETag"}])
     return int(digits)
-
-
-def parse_order_id(order_id: str) -> tuple[UUID, int]:
-    """``<event uuid>.<n>`` taken apart. Raises ``NotFound`` for anything else."""
-    event_id, _, n = order_id.partition(".")
-    try:
-        return UUID(event_id), int(n)
-    except ValueError:
-        raise NotFound("没有这个工单，或不在您的权限范围内。") from None
 
 
 @router.post("/events/{event_id}/actions/{action}", summary="对事件执行操作")

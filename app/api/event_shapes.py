@@ -51,7 +51,9 @@ class EventSummary(Shape):
     seq: int = Field(description="版本，同 ETag")
 
 
-def event_summary(masters: Masters, row: Any, event_id: UUID, stand: Stand) -> EventSummary:
+def event_summary(
+    masters: Masters, row: Any, event_id: UUID, stand: Stand, *, address_shown: bool = True
+) -> EventSummary:
     """From an event's row, or a row of a list."""
     return EventSummary(
         id=event_id,
@@ -67,7 +69,7 @@ def event_summary(masters: Masters, row: Any, event_id: UUID, stand: Stand) -> E
         urgency=row.urgency,
         channel=row.channel,
         closure_profile=row.closure_profile,
-        place=place_shape(masters, row),
+        place=place_shape(masters, row, address_shown=address_shown),
         lead_unit=unit_shape(masters, row.lead_unit_id),
         report_count=row.report_count,
         merged_into=row.merged_into,

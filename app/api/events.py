@@ -89,6 +89,7 @@ async def event(event_id: UUID, who: ReaderDep, request: Request, response: Resp
     await load_reports(who.session, aggregate)
     identities = await report_list.masked_identities(who.session, [report.id for report in aggregate.reports])
     masters, row = who.masters, aggregate.event
+    address_shown = stand == "centre" or not await event_list.is_address_kept(who.session, event_id)
     allowed = allowed_of(request, who.asker, masters, aggregate)
     response.headers["ETag"] = etag(row.seq)
     reports = []
@@ -106,7 +107,7 @@ async def event(event_id: UUID, who: ReaderDep, request: Request, response: Resp
         )
         reports.append(ReportShape(**values))
     return EventDetail(
-        **event_summary(masters, row, row.id, stand).__dict__,
+        **event_summary(masters, row, row.id, stand, address_shown=address_shown).__dict__,
         stand=stand,
         work_orders=[
             order_shape(masters, order, row.id, order.n, allowed.work_orders.get(order.n, []))

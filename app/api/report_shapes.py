@@ -54,6 +54,8 @@ def report_values(
 ) -> dict[str, Any]:
     """The members of ``ReportShape``, from a report's row or a row of a list."""
     shown = visible_report(stand, row)
+    # Where it is may be a confidential reporter's own door.
+    address_shown = shown.content and (stand == "centre" or not row.confidential)
     reporter = None
     if shown.identity:
         reporter = ReporterShape(
@@ -68,7 +70,7 @@ def report_values(
         "withheld": not shown.content,
         "title": row.title if shown.content else None,
         "content": row.content if shown.content else None,
-        "address": row.address if shown.content else None,
+        "address": row.address if address_shown else None,
         "pictures": row.pictures if shown.content else [],
         "source_ref": row.source_ref if stand == "centre" else None,
         "reporter": reporter,

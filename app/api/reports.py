@@ -54,7 +54,7 @@ async def report(report_id: UUID, who: ReaderDep, request: Request, response: Re
     row = await report_list.one_report(who.session, report_id)
     found = await load_events(who.session, sorted({row.event_id, row.answering_event or row.event_id}))
     stands = [sight.stand(one) for one in found.values()]
-    barred = any(sight.barred(one.event) for one in found.values())
+    barred = any(sight.barred(one) for one in found.values())
     stand = next((one for one in ("centre", "unit", "collector") if one in stands), None)
     if stand is None or barred:
         raise NotFound("没有这条诉求，或不在您的权限范围内。")

@@ -83,8 +83,8 @@ def item_shape(masters: Masters, item_id: int | None) -> ItemShape | None:
     return ItemShape(key=key, name=item.name if item else key)
 
 
-def place_shape(masters: Masters, row: Any) -> PlaceShape:
-    """The place of an event's row, or of a row of a list."""
+def place_shape(masters: Masters, row: Any, *, address_shown: bool = True) -> PlaceShape:
+    """The place of an event's row, or of a row of a list (which carries only an address that may be shown)."""
     codes = (row.district_code, row.street_code, row.community_code)
     areas = (masters.places.area(code) for code in codes if code)
     lon = getattr(row, "lon", None)
@@ -93,7 +93,7 @@ def place_shape(masters: Masters, row: Any) -> PlaceShape:
         street_code=row.street_code,
         community_code=row.community_code,
         name="".join(area.name for area in areas if area),
-        address=getattr(row, "address", None),
+        address=getattr(row, "address", None) if address_shown else None,
         cell_id=getattr(row, "cell_id", None),
         duty_grid_code=getattr(row, "duty_grid_code", None),
         lon_lat=(lon, row.lat) if lon is not None else None,

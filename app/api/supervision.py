@@ -1,13 +1,16 @@
 """``/supervision``: what is late or about to be, and the figures of a period."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.dependencies import ReaderDep
+from app.accounts.access import user_of
+from app.acts import late_acts
+from app.acts.action import Words
+from app.api.dependencies import ReaderDep, RuntimeDep, TokenDep, WriteSession
 from app.api.problems import RESPONSES
 from app.api.shapes import (
     CityTime,
@@ -126,6 +129,55 @@ class IndicatorShape(Shape):
     limits: list[LimitCounts]
     callbacks: list[CallbackCounts]
     rates: RatesShape
+
+
+class LateActShape(Shape):
+    """An act of an offline phone that was refused when it arrived."""
+
+    event_id: UUID
+    event_no: str = Field(description="事件编号")
+    act_id: UUID = Field(description="操作编号")
+    resource: str = Field(description="event 事件、work_order 工单、report 诉求")
+    work_order: str | None = Field(description="工单标识")
+    action: str = Field(description="操作")
+    body: dict[str, Any] = Field(description="操作内容；对诉求的操作含 report_id")
+    actor_id: str = Field(description="操作人")
+    actor_name: str | None = Field(description="操作人姓名；来源系统为空")
+    acted_at: CityTime = Field(description="操作人填报的实际操作时间")
+    recorded_at: CityTime = Field(description="到达时间")
+    refused_because: str = Field(description="当时未执行的原因")
+    resolved_at: CityTime | None = Field(description="处理时间；null 为待处理")
+
+
+class Resolve(BaseModel):
+    """How a late act was resolved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Words = Field(description="如何处理的，记入时间线")
+
+
+def _late_shape(row: Any) -> LateActShape:
+    values = dict(row._mapping)
+    n = values.pop("subject_n")
+    return LateActShape(**values, work_order=order_id(row.event_id, n) if n is not None else None)
+
+
+@router.get("/late-acts", summary="迟到的离线操作")
+async def list_late_acts(who: ReaderDep) -> PageShape[LateActShape]:
+    """Unresolved ones first, then the newest; 200 at most, of the area of the asker's centre seats."""
+    rows = await late_acts.find(who.session, who.asker, who.masters)
+    return PageShape(items=[_late_shape(row) for row in rows], next=None)
+
+
+@router.post("/late-acts/{event_id}/{act_id}/resolve", summary="处理迟到的离线操作")
+async def resolve_late_act(
+    event_id: UUID, act_id: UUID, body: Resolve, session: WriteSession, runtime: RuntimeDep, token: TokenDep
+) -> LateActShape:
+    """Marks it resolved and writes the note on the event's timeline; what it asked for is done by an act of its own."""
+    asker = await user_of(session, token)
+    masters = await runtime.masters.at(session, asker.jurisdiction_id, asker.release_vector)
+    return _late_shape(await late_acts.resolve(session, runtime.keyring, asker, masters, event_id, act_id, body.note))
 
 
 @router.get("/overdue", summary="超期与将到期")

@@ -32,7 +32,7 @@ from app.api.shapes import (
 from app.core.errors import NotFound
 from app.events.store import load_events
 from app.events.visibility import Sight
-from app.supervision import order_list
+from app.supervision import event_list, order_list
 from app.supervision.filters import OrderQuery, filters_of
 
 router = APIRouter(tags=["work-orders 工单"], responses=RESPONSES)
@@ -77,6 +77,7 @@ async def work_order(
         raise NotFound("没有这个工单，或不在您的权限范围内。")
     masters, event = who.masters, aggregate.event
     stand = sight.stand(aggregate)
+    address_shown = stand == "centre" or not await event_list.is_address_kept(who.session, event_id)
     allowed = allowed_of(request, who.asker, masters, aggregate)
     response.headers["ETag"] = etag(event.seq)
     return OrderDetail(
@@ -85,7 +86,7 @@ async def work_order(
         event_state=event.state,
         title=title_shown(masters, event, stand or "unit"),
         item=item_shape(masters, event.item_id),
-        place=place_shape(masters, event),
+        place=place_shape(masters, event, address_shown=address_shown),
         clocks=[clock_shape(clock) for clock in aggregate.clocks if clock.order_n == n],
         returns=[return_shape(masters, one) for one in aggregate.returns if one.order_n == n],
         event_visible=stand is not None,

@@ -1,7 +1,8 @@
 """Who may see what. "Not yours" and "does not exist" read the same: both are 404 (DESIGN.md §6).
 
 One ``Sight`` per request says it twice: in Python for an event that is loaded, and as an SQL condition for lists.
-An accused unit 被举报单位 sees nothing of its accusation, in no list, not even as a former participant.
+An accused unit 被举报单位 sees nothing of its accusation, in no list, not even as a former participant. While nobody
+knows whom an accusation accuses, it may be anybody's: only the unit that has an order in it sees it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,8 @@ class Placed(Protocol):
     district_code: Any
     street_code: Any
     community_code: Any
+    #: of the event; a row that also carries a report's own has the event's as ``event_demand_type``
+    demand_type: Any
     accused_org_ids: Any
 
 
@@ -126,22 +129,33 @@ class Sight:
         """True for those who see no case at all."""
         return not (self.areas or self.units or self.inspected)
 
-    def barred(self, event: Placed) -> bool:
-        """Whether the event accuses the asker's unit or one above it."""
-        return bool(self.own and not self.own.isdisjoint(event.accused_org_ids or ()))
+    def barred(self, aggregate: EventAggregate) -> bool:
+        """Whether the event accuses the asker's unit or one above it, or nobody knows that it does not."""
+        event = aggregate.event
+        if not self._may_be_accused(event):
+            return bool(self.own and not self.own.isdisjoint(event.accused_org_ids or ()))
+        return not (any(order.unit_id in self.units for order in aggregate.orders) or self._inspects(aggregate))
+
+    def _may_be_accused(self, event: Placed) -> bool:
+        """Whether it is an accusation of nobody known, and the asker sits in a unit."""
+        demand_type = getattr(event, "event_demand_type", event.demand_type)
+        return bool(self.own) and demand_type == "accusation" and not event.accused_org_ids
+
+    def _inspects(self, aggregate: EventAggregate) -> bool:
+        return self.inspected.holds(aggregate.event) and any(i.ended_at is None for i in aggregate.inspections)
 
     def stand(self, aggregate: EventAggregate) -> Stand | None:
         """From where the asker looks at a loaded event; None: not theirs."""
         event = aggregate.event
-        if event.jurisdiction_id != self.jurisdiction_id or self.barred(event):
+        if event.jurisdiction_id != self.jurisdiction_id or self.barred(aggregate):
             return None
-        if self.areas.holds(event):
+        if self.areas.holds(event) and not self._may_be_accused(event):
             return "centre"
         if any(p.until is None and p.org_id in self.units for p in aggregate.participants):
             return "unit"
-        if self.inspected.holds(event) and any(i.ended_at is None for i in aggregate.inspections):
+        if self._inspects(aggregate):
             return "collector"
-        return None
+        return "unit" if self.areas.holds(event) else None
 
     def sees(self, aggregate: EventAggregate) -> bool:
         """Whether a loaded event is the asker's to see."""
@@ -153,24 +167,58 @@ class Sight:
             return True
         event = aggregate.event
         mine = event.jurisdiction_id == self.jurisdiction_id and order.unit_id in self.units
-        return mine and not self.barred(event)
+        return mine and not self.barred(aggregate)
 
     def list_stand(self, row: Placed) -> Stand:
-        """From where the asker looks at a row of a list that ``condition`` let through."""
-        if self.areas.holds(row):
+        """From where the asker looks at a row of a list that ``condition`` let through.
+
+        A row does not say whether a unit takes part. Who sits both in a unit and with the collectors is shown what
+        either may see, unless their unit leads: a list may show less than the event itself, never more.
+        """
+        if self.areas.holds(row) and not self._may_be_accused(row):
             return "centre"
-        return "unit" if self.units else "collector"
+        leads = getattr(row, "lead_unit_id", None) in self.units
+        return "unit" if self.units and (leads or not self.inspected.holds(row)) else "collector"
 
     # --- SQL --------------------------------------------------------------------------------------------------
 
     def unbarred(self, e: str = "e") -> tuple[str, dict[str, Any]]:
-        """The condition that the event does not accuse the asker's own."""
+        """``not barred`` as SQL: the event does not accuse the asker's own, and is known not to."""
         if not self.own:
             return "true", {}
+        values: dict[str, Any] = {"sight_own": sorted(self.own), "sight_own_units": sorted(self.units)}
+        duties = [
+            "EXISTS (SELECT 1 FROM work_order so "  # noqa: S608 - aliases of our own
+            f"WHERE so.event_id = {e}.id AND so.unit_id = ANY(CAST(:sight_own_units AS bigint[])))"
+        ]
+        if self.inspected:
+            way, more = self._inspecting(e, "sight_own_inspected")
+            duties.append(way)
+            values |= more
         return (
-            f"NOT ({e}.accused_org_ids && CAST(:sight_own AS bigint[]))",
-            {"sight_own": sorted(self.own)},
+            f"(NOT ({e}.accused_org_ids && CAST(:sight_own AS bigint[])) AND "
+            f"({e}.demand_type IS DISTINCT FROM 'accusation' OR {e}.accused_org_ids <> '{{}}' "
+            f"OR {' OR '.join(duties)}))",
+            values,
         )
+
+    def _inspecting(self, e: str, name: str) -> tuple[str, dict[str, Any]]:
+        way, values = self.inspected.condition(e, name)
+        return (
+            f"({way} AND EXISTS (SELECT 1 FROM inspection si "  # noqa: S608 - aliases of our own
+            f"WHERE si.event_id = {e}.id AND si.ended_at IS NULL))",
+            values,
+        )
+
+    def address(self, e: str = "e") -> tuple[str, dict[str, Any]]:
+        """The address of an event in a list: NULL where ``address_kept`` says so and the asker is not the centre's."""
+        centre = "false"
+        values: dict[str, Any] = {}
+        if self.areas:
+            centre, values = self.areas.condition(e, "shown_area")
+            if self.own:
+                centre += f" AND NOT ({e}.demand_type = 'accusation' AND {e}.accused_org_ids = '{{}}')"
+        return f"CASE WHEN ({centre}) IS TRUE OR NOT {address_kept(e)} THEN {e}.address END AS address", values
 
     def condition(self, e: str = "e") -> tuple[str, dict[str, Any]]:
         """The condition on an event row with alias ``e``, jurisdiction included, with its parameters."""
@@ -187,15 +235,24 @@ class Sight:
             )
             values["sight_units"] = sorted(self.units)
         if self.inspected and not self.areas.whole:
-            way, more = self.inspected.condition(e, "sight_inspected")
-            ways.append(
-                f"({way} AND EXISTS (SELECT 1 FROM inspection si "  # noqa: S608 - aliases of our own
-                f"WHERE si.event_id = {e}.id AND si.ended_at IS NULL))"
-            )
+            way, more = self._inspecting(e, "sight_inspected")
+            ways.append(way)
             values |= more
         values["sight_jurisdiction"] = self.jurisdiction_id
         seen = " OR ".join(ways) or "false"
         return f"({e}.jurisdiction_id = :sight_jurisdiction AND ({seen}) AND {barred})", values
+
+
+def address_kept(e: str = "e") -> str:
+    """SQL: only the centre reads the address, since it may lead to who told us (an accusation, a confidential report).
+
+    A report that has left the event counts too: the event's address may still be the one that it gave.
+    """
+    return (
+        f"({e}.demand_type IS NOT DISTINCT FROM 'accusation' OR EXISTS (SELECT 1 FROM event_report sl "  # noqa: S608
+        f"JOIN report sr ON sr.id = sl.report_id WHERE sl.event_id = {e}.id "
+        "AND (sr.confidential OR sr.demand_type = 'accusation')))"
+    )
 
 
 @dataclass(frozen=True, slots=True)

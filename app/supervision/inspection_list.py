@@ -13,8 +13,9 @@ from app.supervision.scans import NUMBER, Child, Listing, Scan, Where, narrowest
 from app.supervision.shares import shares_of
 
 _COLUMNS = (
-    "e.event_no, e.title, e.address, e.item_id, e.demand_type, e.lead_unit_id, e.lon, e.lat, e.urgency, e.channel, "
-    "e.received_at, e.district_code, e.street_code, e.community_code, i.order_n, i.round, i.state, i.collector_id, "
+    "e.event_no, e.title, e.item_id, e.demand_type, e.accused_org_ids, e.lead_unit_id, e.lon, e.lat, "
+    "e.urgency, e.channel, e.received_at, e.district_code, e.street_code, e.community_code, i.order_n, "
+    "i.round, i.state, i.collector_id, "
     "i.evidence, i.requested_at, i.ended_at"
 )
 _JOINS = "LEFT JOIN inspection i ON i.event_id = k.event_id AND i.n = k.n LEFT JOIN event e ON e.id = k.event_id"
@@ -34,6 +35,8 @@ async def list_inspections(
 ) -> Page[Any]:
     """Rows of inspections with what a list tells of their event. Raises ``Malformed`` for a cursor of other filters."""
     shares = await shares_of(session)
+    address, shown = sight.address()
+    columns = f"{_COLUMNS}, {address}"
     only_open = bool(filters.open) or (bool(filters.states) and not set(filters.states) & set(INSPECTION.ends))
     keys, scans, digest, after = choose(
         "inspections", sight, filters, shares, cursor, of="inspection", only_open=only_open, child=NUMBER
@@ -51,9 +54,9 @@ async def list_inspections(
             values=own.values | event.values | {"jurisdiction": sight.jurisdiction_id},
         )
         if narrowest([walk], scans) is not scans:
-            listing = Listing(keys, [walk], _COLUMNS, _JOINS)
+            listing = Listing(keys, [walk], columns, _JOINS, values=shown)
             return await listing.page(session, digest=digest, limit=limit, after=after)
     own = _inspection_filters(filters, "c").add("c.event_id = x.event_id")
     child = Child(f"inspection c WHERE {own.sql}", "c.n", "-1", own.values)
-    listing = Listing(keys, scans, _COLUMNS, _JOINS, child)
+    listing = Listing(keys, scans, columns, _JOINS, child, values=shown)
     return await listing.page(session, digest=digest, limit=limit, after=after)

@@ -15,8 +15,9 @@ from app.supervision.shares import Shares, shares_of
 _KEYS = (EVENT_ID, NUMBER)
 _OWN = ("o.event_id", "o.n")
 _COLUMNS = (
-    "e.event_no, e.title, e.address, e.item_id, e.demand_type, e.level, e.received_at, e.district_code, "
-    "e.street_code, e.community_code, o.unit_id, o.role, o.state, o.round, o.channel, o.urgency, "
+    "e.event_no, e.title, e.item_id, e.demand_type, e.accused_org_ids, e.lead_unit_id, e.level, "
+    "e.received_at, e.district_code, e.street_code, e.community_code, o.unit_id, o.role, o.state, "
+    "o.round, o.channel, o.urgency, "
     "o.dispatched_at, o.signed_at, o.signed_automatically, o.first_contact_at, o.started_at, o.reported_done_at, "
     "o.result, o.evidence, o.ended_at, "
     "(SELECT min(c.due_at) FROM clock c WHERE c.event_id = o.event_id AND c.order_n = o.n "
@@ -89,10 +90,12 @@ async def list_orders(
 ) -> Page[Any]:
     """Rows of orders with what a list tells of their event. Raises ``Malformed`` for a cursor of other filters."""
     shares = await shares_of(session)
+    address, shown = sight.address()
+    columns = f"{_COLUMNS}, {address}"
     only_open = _only_open(filters)
     if sight.units and not sight.areas:
         scans = _of_units(sight, filters, shares, only_open)
-        listing = Listing(_KEYS, scans, _COLUMNS, _JOINS)
+        listing = Listing(_KEYS, scans, columns, _JOINS, values=shown)
         digest = digest_of("work-orders/own", filters.as_dict())
         after = decode_cursor(cursor, digest, [key.kind for key in _KEYS])
         return await listing.page(session, digest=digest, limit=limit, after=after)
@@ -101,9 +104,9 @@ async def list_orders(
         "work-orders", sight, filters, shares, cursor, of="order", only_open=only_open, child=NUMBER
     )
     if scans and keys == _KEYS and narrowest(scans, *ways) is not scans:
-        listing = Listing(keys, narrowest(*ways), _COLUMNS, _JOINS)
+        listing = Listing(keys, narrowest(*ways), columns, _JOINS, values=shown)
         return await listing.page(session, digest=digest, limit=limit, after=after)
     own = _order_filters(filters, "c").add("c.event_id = x.event_id")
     child = Child(f"work_order c WHERE {own.sql}", "c.n", "-1", own.values)
-    listing = Listing(keys, scans, _COLUMNS, _JOINS, child)
+    listing = Listing(keys, scans, columns, _JOINS, child, values=shown)
     return await listing.page(session, digest=digest, limit=limit, after=after)

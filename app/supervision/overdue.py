@@ -14,9 +14,10 @@ from app.supervision.shares import Shares, shares_of
 _DUE = (Key("due_key", datetime, "timestamptz"), EVENT_ID, NUMBER)
 _KEYS = ("c.due_at", "c.event_id", "c.n")
 _COLUMNS = (
-    "e.event_no, e.title, e.state AS event_state, e.demand_type, e.item_id, e.channel, e.district_code, "
-    "e.street_code, e.community_code, c.kind, c.order_n, c.report_id, coalesce(c.unit_id, e.lead_unit_id) AS unit_id, "
-    "c.limit_value, c.limit_unit, c.rule, c.started_at, c.due_at, c.assumed"
+    "e.event_no, e.title, e.state AS event_state, e.demand_type, e.accused_org_ids, e.item_id, e.channel, "
+    "e.district_code, e.street_code, e.community_code, e.lead_unit_id, c.kind, c.order_n, c.report_id, "
+    "coalesce(c.unit_id, e.lead_unit_id) AS unit_id, c.limit_value, c.limit_unit, c.rule, c.started_at, "
+    "c.due_at, c.assumed"
 )
 _JOINS = "LEFT JOIN clock c ON c.event_id = k.event_id AND c.n = k.n LEFT JOIN event e ON e.id = k.event_id"
 
@@ -50,10 +51,12 @@ def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datet
     running_share = shares.relation("ix_clock_due") / shares.relation("clock")
     areas = sight.areas.narrowed(filters.area)
     place, place_values = areas.condition("c", "clock_area")
-    values = base | place_values
+    values = base | place_values | barred_values
+    # Who sits only in the centre is barred from nothing, and is spared the look-up.
+    event = barred if sight.own else ""
 
     def scan(rows: float, where: str, within: tuple[str, str] | None = None) -> Scan:
-        return Scan(rows, "clock c", where, _KEYS, f"{own.sql} AND {place}", within=within, values=values)
+        return Scan(rows, "clock c", where, _KEYS, f"{own.sql} AND {place}", event, within=within, values=values)
 
     scans: list[Scan] = []
     if areas:
@@ -79,6 +82,7 @@ def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datet
                         mine,
                         _KEYS,
                         f"{own.sql} AND {place}",
+                        event,
                         over=over,
                         within=("c.street_code", "s.v"),
                         values=values | {"streets": streets},

@@ -103,9 +103,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("jurisdiction_id", sa.SmallInteger(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_item_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_item_jurisdiction_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
         sa.UniqueConstraint("jurisdiction_id", "key", name=op.f("uq_item_jurisdiction_id_key")),
     )
@@ -133,9 +131,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("jurisdiction_id", sa.SmallInteger(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_organization_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_organization_jurisdiction_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organization")),
         sa.UniqueConstraint("jurisdiction_id", "code", name=op.f("uq_organization_jurisdiction_id_code")),
     )
@@ -156,9 +152,7 @@ def upgrade() -> None:
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("mode IN ('new_only', 're_decide_open')", name=op.f("ck_release_mode")),
         sa.CheckConstraint("status IN ('draft', 'published', 'retired')", name=op.f("ck_release_status")),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_release_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_release_jurisdiction_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release")),
     )
     op.create_index(
@@ -220,9 +214,7 @@ def upgrade() -> None:
             "(ended_at IS NOT NULL) = (state IN ('closed', 'not_accepted', 'handed_over', 'merged', 'cancelled'))",
             name=op.f("ck_event_ended_at"),
         ),
-        sa.CheckConstraint(
-            "(merged_into IS NOT NULL) = (state = 'merged')", name=op.f("ck_event_merged_into")
-        ),
+        sa.CheckConstraint("(merged_into IS NOT NULL) = (state = 'merged')", name=op.f("ck_event_merged_into")),
         sa.CheckConstraint("level IN ('grid', 'street', 'district', 'city')", name=op.f("ck_event_level")),
         sa.CheckConstraint(
             "state IN ('analyzing', 'handling', 'verifying', 'answering', 'closing', 'closed', 'not_accepted', 'handed_over', 'merged', 'cancelled')",
@@ -231,9 +223,7 @@ def upgrade() -> None:
         sa.CheckConstraint("urgency IN ('normal', 'urgent', 'critical')", name=op.f("ck_event_urgency")),
         sa.CheckConstraint("settled_at IS NULL OR ended_at IS NOT NULL", name=op.f("ck_event_settled_at")),
         sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_event_item_id")),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_event_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_event_jurisdiction_id")),
         sa.ForeignKeyConstraint(["lead_unit_id"], ["organization.id"], name=op.f("fk_event_lead_unit_id")),
         sa.ForeignKeyConstraint(["merged_into"], ["event.id"], name=op.f("fk_event_merged_into")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
@@ -295,13 +285,9 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('accepted', 'held', 'supplement')", name=op.f("ck_inbox_state")),
         sa.ForeignKeyConstraint(["client_id"], ["machine_client.id"], name=op.f("fk_inbox_client_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
-        sa.UniqueConstraint(
-            "client_id", "source_ref", "revision", name=op.f("uq_inbox_client_id_source_ref_revision")
-        ),
+        sa.UniqueConstraint("client_id", "source_ref", "revision", name=op.f("uq_inbox_client_id_source_ref_revision")),
     )
-    op.create_index(
-        "ix_inbox_held", "inbox", ["received_at"], unique=False, postgresql_where=sa.text("state = 'held'")
-    )
+    op.create_index("ix_inbox_held", "inbox", ["received_at"], unique=False, postgresql_where=sa.text("state = 'held'"))
     op.create_table(
         "release_row",
         sa.Column("release_id", sa.BigInteger(), nullable=False),
@@ -339,13 +325,9 @@ def upgrade() -> None:
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("kind IN ('demand', 'finding')", name=op.f("ck_report_kind")),
-        sa.CheckConstraint(
-            "state IN ('open', 'replied', 'settled', 'withdrawn')", name=op.f("ck_report_state")
-        ),
+        sa.CheckConstraint("state IN ('open', 'replied', 'settled', 'withdrawn')", name=op.f("ck_report_state")),
         sa.ForeignKeyConstraint(["client_id"], ["machine_client.id"], name=op.f("fk_report_client_id")),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_report_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_report_jurisdiction_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
     )
     op.create_index("ix_report_client", "report", ["client_id", "source_ref"], unique=False)
@@ -370,14 +352,10 @@ def upgrade() -> None:
         sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.CheckConstraint("failures >= 0", name=op.f("ck_user_account_failures")),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_user_account_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_user_account_jurisdiction_id")),
         sa.ForeignKeyConstraint(["org_id"], ["organization.id"], name=op.f("fk_user_account_org_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_account")),
-        sa.UniqueConstraint(
-            "jurisdiction_id", "username", name=op.f("uq_user_account_jurisdiction_id_username")
-        ),
+        sa.UniqueConstraint("jurisdiction_id", "username", name=op.f("uq_user_account_jurisdiction_id_username")),
     )
     op.create_table(
         "callback",
@@ -674,9 +652,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_timeline_event_id")),
         sa.PrimaryKeyConstraint("event_id", "n", name=op.f("pk_timeline")),
     )
-    op.create_index(
-        "ix_timeline_changes", "timeline", ["jurisdiction_id", "xact_id", "event_id", "n"], unique=False
-    )
+    op.create_index("ix_timeline_changes", "timeline", ["jurisdiction_id", "xact_id", "event_id", "n"], unique=False)
     op.create_index(
         "ix_timeline_report",
         "timeline",
@@ -866,9 +842,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_constraint("fk_clock_due", "clock")
     op.drop_table("timeline_note")
-    op.drop_index(
-        "uq_return_open", table_name="return_request", postgresql_where=sa.text("state = 'requested'")
-    )
+    op.drop_index("uq_return_open", table_name="return_request", postgresql_where=sa.text("state = 'requested'"))
     op.drop_table("return_request")
     op.drop_index("uq_inspection_open", table_name="inspection", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_index("ix_inspection_open", table_name="inspection", postgresql_where=sa.text("ended_at IS NULL"))
@@ -879,16 +853,12 @@ def downgrade() -> None:
         table_name="work_order",
         postgresql_where=sa.text("role = 'lead' AND ended_at IS NULL"),
     )
-    op.drop_index(
-        "ix_work_order_unit_open", table_name="work_order", postgresql_where=sa.text("ended_at IS NULL")
-    )
+    op.drop_index("ix_work_order_unit_open", table_name="work_order", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_index("ix_work_order_unit", table_name="work_order")
     op.drop_index("ix_work_order_open", table_name="work_order", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_table("work_order")
     op.drop_index("uq_timeline_act", table_name="timeline", postgresql_where=sa.text("act_id IS NOT NULL"))
-    op.drop_index(
-        "ix_timeline_report", table_name="timeline", postgresql_where=sa.text("report_id IS NOT NULL")
-    )
+    op.drop_index("ix_timeline_report", table_name="timeline", postgresql_where=sa.text("report_id IS NOT NULL"))
     op.drop_index("ix_timeline_changes", table_name="timeline")
     op.drop_table("timeline")
     op.drop_index("uq_seat_current", table_name="seat", postgresql_where=sa.text("until IS NULL"))
@@ -900,20 +870,12 @@ def downgrade() -> None:
     op.drop_table("login_identity")
     op.drop_table("late_act")
     op.drop_table("inbox_refused")
-    op.drop_index(
-        "uq_event_report_current", table_name="event_report", postgresql_where=sa.text("left_at IS NULL")
-    )
+    op.drop_index("uq_event_report_current", table_name="event_report", postgresql_where=sa.text("left_at IS NULL"))
     op.drop_table("event_report")
-    op.drop_index(
-        "ix_participant_org", table_name="event_participant", postgresql_where=sa.text("until IS NULL")
-    )
+    op.drop_index("ix_participant_org", table_name="event_participant", postgresql_where=sa.text("until IS NULL"))
     op.drop_table("event_participant")
-    op.drop_index(
-        "uq_debt_open", table_name="debt", postgresql_where=sa.text("paid_at IS NULL AND waived IS NULL")
-    )
-    op.drop_index(
-        "ix_debt_open", table_name="debt", postgresql_where=sa.text("paid_at IS NULL AND waived IS NULL")
-    )
+    op.drop_index("uq_debt_open", table_name="debt", postgresql_where=sa.text("paid_at IS NULL AND waived IS NULL"))
+    op.drop_index("ix_debt_open", table_name="debt", postgresql_where=sa.text("paid_at IS NULL AND waived IS NULL"))
     op.drop_table("debt")
     op.drop_index(
         "ix_clock_unit",
@@ -957,17 +919,13 @@ def downgrade() -> None:
     op.drop_index("ix_event_received", table_name="event")
     op.drop_index("ix_event_open_street", table_name="event", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_index("ix_event_open", table_name="event", postgresql_where=sa.text("ended_at IS NULL"))
-    op.drop_index(
-        "ix_event_merged_into", table_name="event", postgresql_where=sa.text("merged_into IS NOT NULL")
-    )
+    op.drop_index("ix_event_merged_into", table_name="event", postgresql_where=sa.text("merged_into IS NOT NULL"))
     op.drop_index("ix_event_list", table_name="event")
     op.drop_index("ix_event_lead", table_name="event")
     op.drop_index("ix_event_item", table_name="event")
     op.drop_index("ix_event_community", table_name="event")
     op.drop_table("event")
-    op.drop_index(
-        "uq_release_published", table_name="release", postgresql_where=sa.text("status = 'published'")
-    )
+    op.drop_index("uq_release_published", table_name="release", postgresql_where=sa.text("status = 'published'"))
     op.drop_index("uq_release_number", table_name="release")
     op.drop_index("uq_release_draft", table_name="release", postgresql_where=sa.text("status = 'draft'"))
     op.drop_table("release")
@@ -977,14 +935,10 @@ def downgrade() -> None:
     op.drop_table("report_key")
     op.drop_table("jurisdiction")
     op.drop_index("uq_job_key", table_name="job", postgresql_where=sa.text("state IN ('waiting', 'leased')"))
-    op.drop_index(
-        "ix_job_waiting", table_name="job", postgresql_where=sa.text("state IN ('waiting', 'leased')")
-    )
+    op.drop_index("ix_job_waiting", table_name="job", postgresql_where=sa.text("state IN ('waiting', 'leased')"))
     op.drop_table("job")
     op.drop_index("ix_delivery_report", table_name="delivery")
-    op.drop_index(
-        "ix_delivery_open", table_name="delivery", postgresql_where=sa.text("state IN ('waiting', 'leased')")
-    )
+    op.drop_index("ix_delivery_open", table_name="delivery", postgresql_where=sa.text("state IN ('waiting', 'leased')"))
     op.drop_index(
         "ix_delivery_lane",
         table_name="delivery",

@@ -89,7 +89,9 @@ async def test_a_supporting_part_that_is_moved_is_somebody_s_duty(town: Town) ->
     (supporting,) = await town.rows(
         "SELECT n FROM work_order WHERE event_id = :id AND role = 'supporting' LIMIT 1", id=event_id
     )
-    await town.act("dispatcher1", f"work-orders/{event_id}.{supporting.n}", "transfer", unit="D-MARKET", reason="改协办")
+    await town.act(
+        "dispatcher1", f"work-orders/{event_id}.{supporting.n}", "transfer", unit="D-MARKET", reason="改协办"
+    )
     rows = await town.rows(
         "SELECT g.code FROM work_order o JOIN organization g ON g.id = o.unit_id "
         "WHERE o.event_id = :id AND o.role = 'supporting' AND o.ended_at IS NULL",

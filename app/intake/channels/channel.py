@@ -23,7 +23,8 @@ Sound = Callable[..., bool]
 class ClientTraits:
     """What a client's configuration contributes to reading its messages.
 
-    ``crs``: datum of coordinates that the message does not label; None when nobody has told us.
+    ``crs``: datum of coordinates that the message does not label; None when nobody has told us, or, with
+    ``crs_later``, when the client is not known yet: then a missing datum is no fault for now.
     ``timezone``: offset of times without one; ValueError unless ``Z`` or ``±HH:MM``. ``options``: the
     channel's own tables, see each channel.
     """
@@ -31,6 +32,7 @@ class ClientTraits:
     crs: Crs | None = None
     timezone: str = "+08:00"
     options: Mapping[str, Any] = field(default_factory=dict)
+    crs_later: bool = False
 
     def __post_init__(self) -> None:
         zone_of(self.timezone)

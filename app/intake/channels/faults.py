@@ -8,6 +8,8 @@ from typing import Any, Final, LiteralString
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from app.core.errors import Malformed
+
 #: characters of ``Fault.got`` and of ``Fault.field``
 GOT_CHARS: Final = 60
 PATH_CHARS: Final = 100
@@ -36,6 +38,11 @@ class MalformedMessage(Exception):
     def __init__(self, faults: list[Fault]) -> None:
         self.faults = faults[:MAX_FAULTS]
         super().__init__("；".join(f"{fault.field or '报文'}: {fault.code}" for fault in self.faults[:5]))
+
+    def as_error(self) -> Malformed:
+        """The answer to the client, with every fault by the channel's own field names."""
+        faults = [{"path": one.field, "code": one.code, "message": one.message, "got": one.got} for one in self.faults]
+        return Malformed(f"上报内容有 {len(faults)} 处错误，请逐项改正后重发。", faults=faults)
 
 
 def wrong(code: LiteralString, message: str) -> PydanticCustomError:

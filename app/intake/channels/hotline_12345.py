@@ -186,8 +186,11 @@ class HotlineMessage(HotlineKey, Message):
         if sound("lon", "lat"):
             if fault := pair_fault(self.lon, self.lat, "lon", "lat"):
                 yield fault
-            if self.lon is not None and self.lat is not None and sound("crs") and not (self.crs or traits.crs):
-                yield Fault("crs", "missing", "坐标系：有经纬度时必填，应为 wgs84、gcj02、bd09 或 cgcs2000。")
+            agreed = self.crs or traits.crs or traits.crs_later
+            if self.lon is not None and self.lat is not None and sound("crs") and not agreed:
+                yield Fault(
+                    "crs", "missing", "坐标系：接入配置未约定，有经纬度时必填，应为 wgs84、gcj02、bd09 或 cgcs2000。"
+                )
         if sound("answered_directly", "answer_text"):
             if self.answered_directly and not self.answer_text:
                 yield Fault("answerText", "missing", "答复内容：标明直接答复时必填。")
@@ -232,7 +235,7 @@ class HotlineMessage(HotlineKey, Message):
 HOTLINE_12345: Final = Channel(
     code=CODE,
     name_zh="12345 政务服务便民热线",
-    description="热线平台推送的工单。同一工单编号内容变更后重发时递增 revision。",
+    description="热线平台推送的工单。同一工单编号内容变更后重发时递增 revision，作为对原诉求的补充处理，不另立事件。",
     message_model=HotlineMessage,
     key_model=HotlineKey,
 )
