@@ -1,7 +1,7 @@
 """Turns of a case that once left an event without an end, a debt that nobody could pay, or a duty that nobody had."""
 
 from app.core.timing import MovableClock
-from tests.flows.town import Town, WAGES
+from tests.flows.town import WAGES, Town
 
 
 async def two_reports(town: Town) -> tuple[str, str, str]:
