@@ -253,7 +253,8 @@ async def test_lists_over_http_take_a_constant_number_of_statements(runtime_of_l
                     answer = await http.get(path, params={"limit": limit})
                     assert answer.status_code == 200, answer.text
                     counts.add(len(statements))
-                assert counts == {2}, f"{name} {path}: the asker, then the list"
+                # the asker is read through the driver itself, which this listener does not hear
+                assert counts == {1}, f"{name} {path}: one statement, whatever the length of the list"
 
 
 async def test_what_a_list_says_over_http(runtime_of_lists: Runtime) -> None:
