@@ -133,12 +133,9 @@ def _analyzing(event: Json, plan: Planned, staff: Staff) -> Step:
     if plan.outcome == "not_accepted":
         return Step(dispatcher, path, "refuse", _refusal(plan))
     found = event["item"]["key"] if event["item"] else None
-    body: dict[str, Any] = {} if found == plan.item else {"item": plan.item}
+    body = {} if found == plan.item else {"item": plan.item}
     if plan.cell and event["place"]["community_code"] is None:
         body["area_code"] = plan.cell[:12]
-    if event["triage"] == "accused_unknown":
-        # The demo's accusations are about shops and persons: no unit of the city is accused in them.
-        body["accused_units"] = []
     if body:
         return Step(dispatcher, path, "correct", body)
     # What no rule answers, or only with a place that nobody knows, is the coordination desk's to find out.
