@@ -20,7 +20,16 @@ from app.clocks.calendar import CHINA_TIME
 from app.commands.audit import verify_all
 from app.commands.city import City, set_up_city
 from app.commands.demo.actors import Actors, DemoFailed, Logins, Progress
-from app.commands.demo.reports import CITY_CODE, CITY_FOLDER, CITY_NAME, Messages, choose, master_rows, read_reports
+from app.commands.demo.reports import (
+    CITY_CODE,
+    CITY_FOLDER,
+    CITY_NAME,
+    Messages,
+    Planned,
+    choose,
+    master_rows,
+    read_reports,
+)
 from app.commands.demo.screen import STATES, Screen, read_changes
 from app.commands.demo.steps import Staff
 from app.commands.stack import Stack, running_stack, settings_of
@@ -118,7 +127,7 @@ async def _play(
     console: Console, stack: Stack, city: City, progress: Progress, count: int, speed: float, run: str
 ) -> None:
     staff = Staff.of(master_rows("users"), master_rows("organizations"), master_rows("filing-standards"))
-    chosen = choose(read_reports(), count)
+    chosen = choose(_nameable(read_reports()), count)
     limits = httpx.Limits(max_connections=32)
     async with httpx.AsyncClient(
         base_url=f"{stack.base_url}/api/v1", timeout=30, limits=limits, trust_env=False
@@ -240,3 +249,9 @@ def _tell_where(console: Console, stack: Stack) -> None:
         highlight=False,
     )
     console.print("服务保持运行，按 Ctrl-C 结束")
+
+
+def _nameable(reports: list[Planned]) -> list[Planned]:
+    """Without the accusations: they wait until a person has named whom they accuse, which these actors cannot know."""
+    accusations = {report.index for report in reports if report.demand_type == "accusation"}
+    return [report for report in reports if report.index not in accusations and report.of not in accusations]

@@ -79,11 +79,8 @@ def choose(reports: Sequence[Planned], count: int) -> list[Planned]:
     A duplicate comes with the report that it repeats, a few places behind it.
     """
     groups: dict[tuple[str, str], list[Planned]] = defaultdict(list)
-    accusations = {report.index for report in reports if report.demand_type == "accusation"}
     for report in reports:
-        # An accusation waits until a person has named whom it accuses, which these actors cannot know.
-        if report.index not in accusations and report.of not in accusations:
-            groups[report.channel, report.outcome].append(report)
+        groups[report.channel, report.outcome].append(report)
     chosen: dict[int, Planned] = {}
     for group in groups.values():
         share = min(len(group), max(1, round(count * len(group) / len(reports))))
