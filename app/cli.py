@@ -33,7 +33,7 @@ _COMMANDS: Final = {
     "jobs": _Entry("app.commands.deliveries:jobs_app", "后台任务：查看、重做。"),
     "audit": _Entry("app.commands.audit:audit_app", "审计：核验时间线是否被改动。"),
     "replay": _Entry("app.commands.replay.command:app", "用公开的真实数据重放一遍闭环。"),
-    "bench": _Entry("app.commands.bench:app", "性能测量：受理、列表。"),
+    "bench": _Entry("app.commands.bench.command:app", "性能测量：受理、列表。"),
     "drill": _Entry("app.commands.drill.crash:app", "演练：随时杀死进程，核对无一丢失。"),
 }
 

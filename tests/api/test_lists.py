@@ -14,8 +14,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.tokens import UserSubject
-from app.commands import bench_lists_data as data
-from app.commands import bench_lists_load as loader
+from app.commands.bench import lists_data as data
+from app.commands.bench import lists_load as loader
 from app.core.pagination import Page
 from app.events.visibility import Areas, Sight
 from app.runtime import Runtime

@@ -27,8 +27,8 @@ from app.commands.drill.accounts import counts_of, undelivered, unfinished_jobs,
 from app.commands.drill.load import Sources
 from app.commands.drill.races import races
 from app.commands.drill.receiver import DeliveryReceiver, listening_receiver
-from app.commands.keep_alive import access_token
-from app.commands.sample_messages import DEMO_CITY, ChannelCode
+from app.commands.harness.keep_alive import access_token
+from app.commands.harness.sample_messages import DEMO_CITY, ChannelCode
 from app.commands.stack import Stack, StackFailed, running_stack
 from app.core import postgres
 from app.core.crypto import Keyring

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from app.commands.keep_alive import Connection, NoAnswer, Target
-from app.commands.sample_messages import ChannelCode, Sample, Samples
+from app.commands.harness.keep_alive import Connection, NoAnswer, Target
+from app.commands.harness.sample_messages import ChannelCode, Sample, Samples
 
 #: between two messages of one source, seconds: a steady load that leaves room for restarts
 _PAUSE_SECONDS: Final = 0.04

@@ -24,9 +24,9 @@ from sqlalchemy import text
 from app.clocks.calendar import CHINA_TIME
 from app.commands.audit import verify_all
 from app.commands.demo.actors import Logins
-from app.commands.keep_alive import Connection, NoAnswer, Target
-from app.commands.sample_messages import DEMO_CITY
-from app.commands.scratch_database import scratch_database
+from app.commands.harness.keep_alive import Connection, NoAnswer, Target
+from app.commands.harness.sample_messages import DEMO_CITY
+from app.commands.harness.scratch_database import scratch_database
 from app.commands.stack import Stack, StackFailed, running_stack, set_up_city
 from app.core.crypto import Keyring
 from app.core.database import Sessions

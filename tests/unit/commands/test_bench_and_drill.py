@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.commands.bench_ceiling import _literal
-from app.commands.bench_intake import Phase, _speed_targets
-from app.commands.bench_load import Measured, Plan
+from app.commands.bench.ceiling import _literal
+from app.commands.bench.intake import Phase, _speed_targets
+from app.commands.bench.intake_load import Measured, Plan
 from app.commands.drill.accounts import Counts
-from app.commands.keep_alive import NoAnswer, Target, _Link
-from app.commands.sample_messages import ChannelCode, Samples
+from app.commands.harness.keep_alive import NoAnswer, Target, _Link
+from app.commands.harness.sample_messages import ChannelCode, Samples
 from app.grid.datum import distance_m
 from app.intake.channels import CHANNELS, ClientTraits
 

@@ -16,12 +16,12 @@ from rich.table import Table
 from sqlalchemy import text
 
 from app.commands.audit import verify_all
-from app.commands.bench_ceiling import count_statements, pgbench, prepared_city, same_rows_script
-from app.commands.bench_load import Measured, Plan
+from app.commands.bench.ceiling import count_statements, pgbench, prepared_city, same_rows_script
+from app.commands.bench.intake_load import Measured, Plan
 from app.commands.city import set_up_city
-from app.commands.keep_alive import access_token
-from app.commands.sample_messages import DEMO_CITY, ChannelCode
-from app.commands.scratch_database import scratch_database
+from app.commands.harness.keep_alive import access_token
+from app.commands.harness.sample_messages import DEMO_CITY, ChannelCode
+from app.commands.harness.scratch_database import scratch_database
 from app.commands.stack import running_stack
 from app.core.crypto import Keyring
 from app.core.database import Sessions, make_engine, make_sessions
@@ -193,7 +193,7 @@ async def _phases(measuring: Measuring, run: str, seconds: float, join_share: fl
 
 async def _phase(measuring: Measuring, name: str, plan: Plan) -> Phase:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app.commands.bench_load",
+        sys.executable, "-m", "app.commands.bench.intake_load",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     before = _cpu_seconds(measuring.api_pids)

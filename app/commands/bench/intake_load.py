@@ -1,4 +1,4 @@
-"""The load generator of ``bihuan bench intake``, a process of its own: ``python -m app.commands.bench_load``.
+"""The load generator of ``bihuan bench intake``, a process of its own: ``python -m app.commands.bench.intake_load``.
 
 Reads one ``Plan`` as JSON from standard input, prints what it measured as one JSON document. Messages are made while
 it waits for answers; what it costs in processor time is part of its answer, since it shares the cores.
@@ -16,8 +16,8 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel
 
-from app.commands.keep_alive import Connection, Connections, NoAnswer, Target
-from app.commands.sample_messages import ChannelCode, Samples
+from app.commands.harness.keep_alive import Connection, Connections, NoAnswer, Target
+from app.commands.harness.sample_messages import ChannelCode, Samples
 
 
 class Plan(BaseModel):

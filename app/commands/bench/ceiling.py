@@ -26,8 +26,8 @@ from uvicorn.importer import import_from_string
 from app.accounts.tokens import ClientSubject
 from app.commands.city import City, set_up_city
 from app.commands.db import upgrade_schema
-from app.commands.sample_messages import DEMO_CITY, Sample, Samples
-from app.commands.scratch_database import libpq_url
+from app.commands.harness.sample_messages import DEMO_CITY, Sample, Samples
+from app.commands.harness.scratch_database import libpq_url
 from app.core import postgres
 from app.core.errors import Unavailable
 from app.core.settings import Settings

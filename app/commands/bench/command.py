@@ -8,7 +8,7 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="性能测量：受理、列表。")
 
 #: each needs much that the other does not
-_COMMANDS: Final = {"intake": "app.commands.bench_intake", "lists": "app.commands.bench_lists"}
+_COMMANDS: Final = {"intake": "app.commands.bench.intake", "lists": "app.commands.bench.lists"}
 
 
 def _register() -> None:

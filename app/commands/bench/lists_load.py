@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from app.commands import bench_lists_data as data
+from app.commands.bench import lists_data as data
 from app.core import releases
 from app.core.database import Sessions, transaction
 from app.core.timing import now

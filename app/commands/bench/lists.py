@@ -22,8 +22,8 @@ from rich.table import Table
 from sqlalchemy import event, make_url, text
 
 from app.accounts.tokens import UserSubject
-from app.commands import bench_lists_data as data
-from app.commands import bench_lists_load as loader
+from app.commands.bench import lists_data as data
+from app.commands.bench import lists_load as loader
 from app.commands.db import upgrade_schema
 from app.core import postgres
 from app.core.database import make_engine, make_sessions
