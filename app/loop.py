@@ -18,6 +18,7 @@ from app.dispatch.matters import matter_of, named
 from app.events.aggregate import Act, EventAggregate
 from app.events.report_tables import EventReport, Report
 from app.events.tables import Clock, WorkOrder
+from app.events.visibility import accused_unknown
 from app.feedback import answers, closing, debts, inspections
 from app.grid.locating import Location
 from app.intake import admission
@@ -80,13 +81,10 @@ def raise_alarm(turn: Turn, report: Report, handover: str, police_client_id: int
 # ── 分析 analyze: decide whose job it is, or ask a person ─────────────────────────────────────────────────────
 
 
-def dispatch(
-    turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset(), nobody_accused: bool = False
-) -> WorkOrder | None:
+def dispatch(turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset()) -> WorkOrder | None:
     """派单 by the published rules, or to the unit that a dispatcher names; without an answer a person decides."""
     event = turn.event.event
-    unbarred = event.demand_type == "accusation" and not event.accused_org_ids and not nobody_accused
-    if unit_id is None and unbarred:
+    if unit_id is None and accused_unknown(event):
         ask_person(turn, "accused_unknown")  # the rules might send an accusation to whom it accuses
         return None
     if unit_id is not None:
@@ -126,15 +124,17 @@ def correct(
         triage = triage or ("item_uncertain" if item is None and event.item_id is None else "waits_for_dispatch")
     changes = admission.item_columns(item, item_id) if item else {}
     changes |= admission.place_columns(place) if place else {}
-    changes |= {} if accused is None else {"accused_org_ids": list(accused)}
-    data = {"item": item.key if item else None, "community": place.community_code if place else None}
+    changes |= {} if accused is None else {"accused_org_ids": list(accused), "nobody_accused": not accused}
+    data: dict[str, Any] = {"item": item.key if item else None, "community": place.community_code if place else None}
+    if accused is not None:
+        data["accused"] = [turn.masters.organizations.code_of(org) for org in accused]
     turn.event.advance(event, "correct", turn.act, data=data, triage=triage, **changes)
     relocate(turn.event)
     for report in turn.event.live_reports:
         debts.owe_for_report(turn.event, report, turn.act.at)
     if redispatch:
         orders.end_open_orders(turn.event, "transfer", turn.act, cause="corrected")
-        dispatch(turn, nobody_accused=accused is not None)
+        dispatch(turn)
 
 
 # ── 处理 handle: the unit's acts, and the ways back from them ─────────────────────────────────────────────────

@@ -288,6 +288,7 @@ def _begin(
     aggregate = admission.new_event(
         client.jurisdiction_id, event_no, one.arrival, one.analysis, one.item_id, dict(masters.vector), act.at
     )
+    aggregate.change(aggregate.event, nobody_accused=False)
     loop.begin(loop.Turn(masters, aggregate, act), one.arrival, one.analysis, client, runtime.keyring)
     return aggregate
 

@@ -1,7 +1,7 @@
 """What can be done to an event: by the desk, by collectors, by the centre."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -21,11 +21,18 @@ _FRONT = ("operator", "dispatcher", "shift_leader")
 _CLOSERS = ("dispatcher", "shift_leader", "quality_reviewer")
 _OPEN = tuple(state for state in EVENT.states if state not in EVENT.ends)
 
+#: whom an accusation accuses; empty: no unit, as a person has made sure; None: nothing is said about it
+AccusedUnits = Annotated[
+    list[str] | None,
+    Field(max_length=20, description="举报件：被举报单位代码；确实没有单位被举报时填空数组"),
+]
+
 
 class Dispatch(ActBody):
     """派单."""
 
     unit: str | None = Field(None, description="承办单位代码；不填则按已发布规则决定")
+    accused_units: AccusedUnits = None
 
 
 class Correct(ActBody):
@@ -36,9 +43,7 @@ class Correct(ActBody):
     lon: float | None = Field(None, description="经度")
     lat: float | None = Field(None, description="纬度")
     crs: Literal["wgs84", "gcj02", "bd09", "cgcs2000"] | None = Field(None, description="坐标系")
-    accused_units: list[str] | None = Field(
-        None, max_length=20, description="举报件：被举报单位代码；确实没有单位被举报时填空数组"
-    )
+    accused_units: AccusedUnits = None
     redispatch: bool = Field(True, description="是否按更正后的事项和地点重新派单")
 
 
@@ -93,11 +98,20 @@ class Merge(ActBody):
 
 
 def _dispatch(case: Case, body: Dispatch) -> None:
+    accused = _accused(case, body.accused_units)
+    if accused is not None:
+        loop.correct(case.turn, item=None, item_id=None, place=None, accused=accused, redispatch=False)
     unit = _not_accused(case, unit_id(case, body.unit))
     if unit is None and case.aggregate.event.item_id is None:
         raise Conflict("事项尚未确定：请先更正事项，或直接指定承办单位。")
     if loop.dispatch(case.turn, unit_id=unit) is None:
         case.answer["undecided"] = True
+
+
+def _accused(case: Case, codes: AccusedUnits) -> list[int] | None:
+    if codes is None:
+        return None
+    return [org for code in codes if (org := unit_id(case, code, "accused_units")) is not None]
 
 
 def _correct(case: Case, body: Correct) -> None:
@@ -117,9 +131,7 @@ def _correct(case: Case, body: Correct) -> None:
         place = masters.places.locate((), (), body.area_code)
     if place is not None and place.how == "none":
         _malformed("area_code", "该地点不在本辖区内：" + "".join(place.notes))
-    accused = None
-    if body.accused_units is not None:
-        accused = [org for code in body.accused_units if (org := unit_id(case, code, "accused_units")) is not None]
+    accused = _accused(case, body.accused_units)
     if item is None and place is None and accused is None:
         _malformed("item", "请至少更正事项、地点、被举报单位之一。")
     redispatch = body.redispatch and (item is not None or case.aggregate.event.item_id is not None)

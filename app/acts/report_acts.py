@@ -61,6 +61,8 @@ def _unlink(case: Case, body: Reason) -> None:
     report = case.report
     link = next(link for link in case.aggregate.links if link.report_id == report.id)
     own = admission.split_event(case.aggregate.event, report, case.event_no, case.turn.act.at)
+    # Whom this report accuses was not said when somebody said whom the others accuse.
+    own.change(own.event, nobody_accused=False)
     case.aggregate.record(case.turn.act, "unlink_ordered", report=report, note=body.reason)
     loop.unlink(case.turn, report, link, own)
     case.begun.append(own)

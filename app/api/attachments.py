@@ -39,7 +39,7 @@ def _owners(condition: str) -> TextClause:
             FROM up JOIN event e ON e.id = up.event_id WHERE e.merged_into IS NOT NULL AND up.reported
         )
         SELECT up.demand_type, up.confidential, up.reported, e.demand_type AS event_demand_type, e.accused_org_ids,
-               e.lead_unit_id, e.district_code, e.street_code, e.community_code
+               e.nobody_accused, e.lead_unit_id, e.district_code, e.street_code, e.community_code
         FROM up JOIN event e ON e.id = up.event_id WHERE {condition} ORDER BY e.id DESC LIMIT {_MOST_OWNERS}
         """  # noqa: S608 - our own condition; values are parameters
     )

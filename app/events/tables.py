@@ -37,6 +37,7 @@ class Event(Base):
         CheckConstraint("settled_at IS NULL OR ended_at IS NOT NULL", name="settled_at"),
         CheckConstraint("level IN ('grid', 'street', 'district', 'city')", name="level"),
         CheckConstraint("urgency IN ('normal', 'urgent', 'critical')", name="urgency"),
+        CheckConstraint("NOT nobody_accused OR accused_org_ids = '{}'", name="nobody_accused"),
         Index("ix_event_same_place", "item_id", "place_bucket", postgresql_where=text("ended_at IS NULL")),
         Index("ix_event_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
         # One way in for each filter that lists are narrowed by, all in the order of the list (newest id first).
@@ -93,6 +94,8 @@ class Event(Base):
     lead_unit_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     #: units accused in it 被举报单位: they see nothing of it
     accused_org_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
+    #: a person has said that it accuses no unit; until then an accusation without accused units may accuse any
+    nobody_accused: Mapped[bool] = mapped_column(server_default=text("false"))
     report_count: Mapped[int]
     received_at: Mapped[datetime]
     #: the release of each kind that decided about it

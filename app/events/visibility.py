@@ -2,7 +2,8 @@
 
 One ``Sight`` per request says it twice: in Python for an event that is loaded, and as an SQL condition for lists.
 An accused unit 被举报单位 sees nothing of its accusation, in no list, not even as a former participant. While nobody
-knows whom an accusation accuses, it may be anybody's: only the unit that has an order in it sees it.
+knows whom an accusation accuses, it may be anybody's: only the unit that has an order in it sees it, and who inspects
+it. Once a person has said that it accuses no unit, it is seen like any other event.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ class Placed(Protocol):
     #: of the event; a row that also carries a report's own has the event's as ``event_demand_type``
     demand_type: Any
     accused_org_ids: Any
+    nobody_accused: Any
 
 
 class Told(Protocol):
@@ -36,6 +38,20 @@ class Told(Protocol):
 
     demand_type: Any
     confidential: Any
+
+
+def accused_unknown(event: Placed) -> bool:
+    """Whether it is an accusation of which nobody has said yet whom it accuses, nor that it accuses no unit."""
+    demand_type = getattr(event, "event_demand_type", event.demand_type)
+    return demand_type == "accusation" and not event.accused_org_ids and not event.nobody_accused
+
+
+def _accused_unknown(e: str) -> str:
+    """The same as SQL; false, never NULL, for an event without a demand type."""
+    return (
+        f"({e}.demand_type IS NOT DISTINCT FROM 'accusation' AND {e}.accused_org_ids = '{{}}' "
+        f"AND NOT {e}.nobody_accused)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +153,8 @@ class Sight:
         return not (any(order.unit_id in self.units for order in aggregate.orders) or self._inspects(aggregate))
 
     def _may_be_accused(self, event: Placed) -> bool:
-        """Whether it is an accusation of nobody known, and the asker sits in a unit."""
-        demand_type = getattr(event, "event_demand_type", event.demand_type)
-        return bool(self.own) and demand_type == "accusation" and not event.accused_org_ids
+        """Whether nobody knows whom it accuses, and the asker sits in a unit."""
+        return bool(self.own) and accused_unknown(event)
 
     def _inspects(self, aggregate: EventAggregate) -> bool:
         return self.inspected.holds(aggregate.event) and any(i.ended_at is None for i in aggregate.inspections)
@@ -197,8 +212,7 @@ class Sight:
             values |= more
         return (
             f"(NOT ({e}.accused_org_ids && CAST(:sight_own AS bigint[])) AND "
-            f"({e}.demand_type IS DISTINCT FROM 'accusation' OR {e}.accused_org_ids <> '{{}}' "
-            f"OR {' OR '.join(duties)}))",
+            f"(NOT {_accused_unknown(e)} OR {' OR '.join(duties)}))",
             values,
         )
 
@@ -217,7 +231,7 @@ class Sight:
         if self.areas:
             centre, values = self.areas.condition(e, "shown_area")
             if self.own:
-                centre += f" AND NOT ({e}.demand_type = 'accusation' AND {e}.accused_org_ids = '{{}}')"
+                centre += f" AND NOT {_accused_unknown(e)}"
         return f"CASE WHEN ({centre}) IS TRUE OR NOT {address_kept(e)} THEN {e}.address END AS address", values
 
     def condition(self, e: str = "e") -> tuple[str, dict[str, Any]]:

@@ -48,7 +48,7 @@ def _statement(condition: str, limit: int) -> str:
     )
     SELECT g.xmin::text AS edge, s.xact_id::text AS xact, s.hit, s.stop, s.event_id, s.n, e.event_no,
            e.seq AS event_seq, e.state AS event_state, e.district_code, e.street_code, e.community_code,
-           e.accused_org_ids, e.demand_type AS event_demand_type, e.lead_unit_id,
+           e.accused_org_ids, e.nobody_accused, e.demand_type AS event_demand_type, e.lead_unit_id,
            t.act, t.subject, t.subject_n, t.report_id, t.from_state, t.to_state, t.actor_kind, t.actor_id,
            t.actor_role, t.actor_org_id, t.acted_at, t.recorded_at, t.data, NULL AS note,
            t.note_digest IS NOT NULL AS noted, r.demand_type, coalesce(r.confidential, false) AS confidential

@@ -13,7 +13,7 @@ from app.supervision.scans import NUMBER, Child, Listing, Scan, Where, narrowest
 from app.supervision.shares import shares_of
 
 _COLUMNS = (
-    "e.event_no, e.title, e.item_id, e.demand_type, e.accused_org_ids, e.lead_unit_id, e.lon, e.lat, "
+    "e.event_no, e.title, e.item_id, e.demand_type, e.accused_org_ids, e.nobody_accused, e.lead_unit_id, e.lon, e.lat, "
     "e.urgency, e.channel, e.received_at, e.district_code, e.street_code, e.community_code, i.order_n, "
     "i.round, i.state, i.collector_id, "
     "i.evidence, i.requested_at, i.ended_at"

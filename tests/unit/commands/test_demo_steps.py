@@ -58,10 +58,20 @@ def test_the_human_queue_names_item_and_place_then_dispatches() -> None:
     assert step is not None
     assert step.action == "correct"
     assert step.body == {"item": ITEM, "area_code": "320102008003"}
-    assert _acts(_event("analyzing", triage="accused_unknown")) == ("dispatcher", "dispatch")
     step = next_step(_event("analyzing", triage="no_rule"), _plan(), STAFF)
     assert step is not None
     assert step.body == {"unit": DESK}
+
+
+def test_an_accusation_is_dispatched_by_saying_that_no_unit_is_accused_after_its_item_is_right() -> None:
+    waiting = _event("analyzing", triage="accused_unknown")
+    step = next_step(waiting, _plan(), STAFF)
+    assert step is not None
+    assert (step.action, step.body) == ("dispatch", {"accused_units": []})
+    step = next_step(waiting | {"item": None}, _plan(), STAFF)
+    assert step is not None
+    assert (step.action, step.body) == ("correct", {"item": ITEM})
+    assert _acts(waiting, "not_accepted") == ("dispatcher", "refuse")
 
 
 def test_the_desk_answers_and_refuses() -> None:

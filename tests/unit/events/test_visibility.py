@@ -34,7 +34,13 @@ def asker(org: str, *seats: Seat) -> Asker:
 
 
 def event(
-    *, units: tuple[str, ...] = (), until: datetime | None = None, accused: tuple[str, ...] = (), jurisdiction: int = 1
+    *,
+    units: tuple[str, ...] = (),
+    until: datetime | None = None,
+    accused: tuple[str, ...] = (),
+    jurisdiction: int = 1,
+    demand_type: str | None = None,
+    nobody_accused: bool = False,
 ) -> EventAggregate:
     """An event in community 320102002001, in which ``units`` take part."""
     row = Event(
@@ -43,7 +49,9 @@ def event(
         district_code="320102",
         street_code="320102002",
         community_code="320102002001",
+        demand_type=demand_type,
         accused_org_ids=[IDS[code] for code in accused],
+        nobody_accused=nobody_accused,
     )
     found = EventAggregate(event=row)
     for code in units:
@@ -130,6 +138,39 @@ def test_a_centre_seat_does_not_open_its_own_unit_s_accusation(organizations: Or
 def test_an_accusation_of_the_centre_stays_visible_to_somebody(organizations: Organizations) -> None:
     sight = Sight.of(asker("CENTRE", Seat("shift_leader", "320102", None)), organizations)
     assert sight.sees(event(accused=("CENTRE",)))
+
+
+@pytest.mark.parametrize(
+    ("demand_type", "accused", "nobody_accused", "stand"),
+    [
+        ("accusation", (), False, None),
+        ("accusation", (), True, "centre"),
+        ("accusation", ("OTHER",), False, "centre"),
+        ("accusation", ("BUREAU",), False, None),
+        ("complaint", (), False, "centre"),
+        (None, (), False, "centre"),
+    ],
+)
+def test_an_accusation_is_hidden_from_whom_it_may_accuse_until_somebody_says_that_it_does_not(
+    organizations: Organizations,
+    demand_type: str | None,
+    accused: tuple[str, ...],
+    nobody_accused: bool,
+    stand: str | None,
+) -> None:
+    both = asker("BUREAU", Seat("handler", None, None), Seat("dispatcher", "320102", None))
+    found = event(demand_type=demand_type, accused=accused, nobody_accused=nobody_accused)
+    assert Sight.of(both, organizations).stand(found) == stand
+
+
+def test_a_unit_that_takes_part_without_an_order_sees_an_accusation_once_nobody_is_accused(
+    organizations: Organizations,
+) -> None:
+    sight = Sight.of(asker("OTHER", Seat("unit_liaison", None, None)), organizations)
+    for known in (False, True):
+        found = event(units=("OTHER",), demand_type="accusation", nobody_accused=known)
+        found.orders.clear()
+        assert sight.stand(found) == ("unit" if known else None)
 
 
 def test_a_collector_sees_what_waits_to_be_inspected_in_their_area(organizations: Organizations) -> None:
