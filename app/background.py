@@ -18,8 +18,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import loop
-from app.accounts.endpoints import active_endpoints
-from app.clocks.sweep import DueEvent, due_clocks, lock_if_free, still_due
+from app.accounts.endpoints import active_endpoints, notice_clients
+from app.clocks.sweep import DueEvent, due_clocks, lock_if_free, next_rung, wait_for_next
 from app.core import deliveries, jobs
 from app.core.crypto import Keyring, UnsealError, open_sealed
 from app.core.database import Json, transaction
@@ -34,6 +34,7 @@ from app.feedback import debts
 from app.masters import Masters
 from app.receiving import retry_held
 from app.runtime import Runtime
+from app.turn import Turn
 
 SWEEP_LIMIT: Final = 200
 SWEEP_CONCURRENCY: Final = 3
@@ -117,15 +118,18 @@ async def _fire(runtime: Runtime, due: DueEvent) -> int:
             return 0
         masters = await runtime.masters.get(session, due.jurisdiction_id)
         aggregate = (await load_events(session, [due.event_id]))[due.event_id]
+        notify = await notice_clients(session, due.jurisdiction_id)
         at = now()
-        for clock in still_due(aggregate, at):
-            # acting on one may have ended another
-            if clock.state == "running":
-                # However late the sweep comes, the limit passed when it fell due.
-                loop.clock_due(loop.Turn(masters, aggregate, Act(SYSTEM, at, clock.due_at)), clock)
-                fired.append((clock.kind, (at - clock.due_at).total_seconds()))
-        if fired:
-            await write_events(session, runtime.keyring, [aggregate])
+        # one at a time: acting on one may have ended another
+        while found := next_rung(aggregate, masters.clockwork, at):
+            clock, rung, rung_at = found
+            # However late the sweep comes, the limit passed when it fell due.
+            turn = Turn(masters, aggregate, Act(SYSTEM, at, rung_at))
+            loop.rung_due(turn, clock, rung, rung_at, notify)
+            wait_for_next(aggregate, clock, masters.clockwork)
+            fired.append((clock.kind, (at - rung_at).total_seconds()))
+        Turn(masters, aggregate, Act(SYSTEM, at, at)).rest()
+        await write_events(session, runtime.keyring, [aggregate])
     for kind, lag in fired:
         CLOCKS_FIRED.labels(kind).inc()
         CLOCK_LAG.observe(lag)
@@ -264,14 +268,15 @@ async def _pay_results(session: AsyncSession, runtime: Runtime, results: Sequenc
         jurisdiction_id = locked[root_id].event.jurisdiction_id
         if jurisdiction_id not in masters:
             masters[jurisdiction_id] = await runtime.masters.get(session, jurisdiction_id)
-        turn = loop.Turn(masters[jurisdiction_id], locked[root_id], act)
+        turn = Turn(masters[jurisdiction_id], locked[root_id], act)
         mine = [o for o in results if o.leased.report_id and root_of.get(o.leased.report_id) == root_id]
         await _pay_one(session, turn, [locked[id_] for id_ in merged_ids], mine)
+        turn.rest()
     await write_events(session, runtime.keyring, [a for a in locked.values() if any(True for _ in a.changes())])
 
 
 async def _pay_one(
-    session: AsyncSession, turn: loop.Turn, merged: Sequence[EventAggregate], results: Sequence[Outcome]
+    session: AsyncSession, turn: Turn, merged: Sequence[EventAggregate], results: Sequence[Outcome]
 ) -> None:
     root, act = turn.event, turn.act
     await load_reports(session, root)
@@ -319,7 +324,7 @@ _BACKLOG = text(
       (SELECT count(*) FROM delivery WHERE state IN ('waiting', 'leased') AND next_at <= :at) AS deliveries_due,
       (SELECT count(*) FROM delivery WHERE state IN ('waiting', 'leased')) AS deliveries_open,
       (SELECT count(*) FROM delivery WHERE state = 'dead') AS deliveries_dead,
-      (SELECT count(*) FROM clock WHERE state = 'running' AND fired_at IS NULL AND due_at <= :at) AS clocks_due,
+      (SELECT count(*) FROM clock WHERE next_at <= :at) AS clocks_due,
       (SELECT count(*) FROM inbox WHERE state = 'held') AS messages_held
     """
 )

@@ -6,37 +6,30 @@ order in which they meet. Reading, locking and writing stand at the two ends: ``
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from app.accounts.access import Client
+from app.clocks.arithmetic import due
+from app.clocks.ladder import DUE, Rung
 from app.clocks.running import end_clocks, relocate, running, start_clock
 from app.core.crypto import Keyring
-from app.dispatch import orders, returns
+from app.dispatch import escalations, orders, returns
 from app.dispatch.matters import matter_of, named
-from app.events.aggregate import Act, EventAggregate
+from app.events.aggregate import EventAggregate
+from app.events.clock_tables import Clock
 from app.events.report_tables import EventReport, Report
-from app.events.tables import Clock, WorkOrder
+from app.events.tables import WorkOrder
 from app.events.visibility import accused_unknown
 from app.feedback import answers, closing, debts, inspections
 from app.grid.locating import Location
-from app.intake import admission
+from app.intake import admission, amendments
 from app.intake.analysis import Analysis
 from app.intake.inbox import Arrival
-from app.intake.masking import mask_personal_numbers
 from app.items.rows import ItemRow
-from app.masters import Masters, limits
-
-
-@dataclass(slots=True)
-class Turn:
-    """One act on one locked event, under the releases that were published when it began."""
-
-    masters: Masters
-    event: EventAggregate
-    act: Act
-
+from app.masters import limits
+from app.turn import Turn
 
 # ── 发现 discover ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,8 +89,7 @@ def dispatch(turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = 
         turn.event.record(turn.act, "undecided", data=decision.as_data(), note="")
         ask_person(turn, decision.triage or "no_rule")
         return None
-    order_limits = limits.order_limits(turn.masters, event)
-    return orders.dispatch(turn.event, decision, order_limits, turn.act, turn.masters.vector)
+    return orders.dispatch(turn.event, decision, turn.order_limits, turn.act, turn.masters.vector)
 
 
 def ask_person(turn: Turn, why: str) -> None:
@@ -141,8 +133,11 @@ def correct(
 
 
 def request_return(turn: Turn, order: WorkOrder, *, code: str, reason: str, suggested: int | None) -> None:
-    """退单: a reason and a review; the unit goes on handling meanwhile (先办后议)."""
-    returns.request(turn.event, order, turn.act, reason_code=code, reason=reason, suggested_unit_id=suggested)
+    """退单: a reason and a review; the unit goes on handling meanwhile (先办后议), its clock waits for the review."""
+    review = limits.stage(turn.masters, "return_review")
+    until = due(review.calendar, turn.act.at, review.limit).due_at
+    asked = returns.Asked(code, reason, suggested, until)
+    returns.request(turn.event, order, turn.act, turn.masters.clockwork, asked)
 
 
 def approve_return(turn: Turn, order: WorkOrder, *, unit_id: int | None) -> None:
@@ -164,7 +159,7 @@ def _pass_on(turn: Turn, order: WorkOrder, unit_id: int | None, *, avoid: frozen
         dispatch(turn, unit_id=unit_id, avoid=avoid)
     elif unit_id is not None:
         decision = named(unit_id, turn.masters.organizations)
-        orders.add_supporting(turn.event, decision, limits.order_limits(turn.masters, turn.event.event), turn.act)
+        orders.add_supporting(turn.event, decision, turn.order_limits, turn.act)
 
 
 def cancel_order(turn: Turn, order: WorkOrder, *, reason: str) -> None:
@@ -196,8 +191,7 @@ def send_back(turn: Turn, *, cause: str, note: str | None = None) -> None:
     trigger = "reopen" if turn.event.event.state == "closed" else "send_back"
     changes = {"end_kind": None, "settled_at": None} if trigger == "reopen" else {}
     turn.event.advance(turn.event.event, trigger, turn.act, data={"cause": cause}, note="", **changes)
-    order_limits = limits.order_limits(turn.masters, turn.event.event)
-    orders.send_back(turn.event, lead, order_limits, turn.act, cause=cause, note=note)
+    orders.send_back(turn.event, lead, turn.order_limits, turn.act, cause=cause, note=note)
 
 
 # ── 反馈 feedback: inspect, answer, call back, close ──────────────────────────────────────────────────────────
@@ -327,13 +321,11 @@ def chase(turn: Turn, report: Report) -> None:
     turn.event.advance(report, "chase", turn.act, chase_count=report.chase_count + 1)
 
 
-def supplement(turn: Turn, report: Report, text: str) -> None:
-    """补充: new facts on the timeline; those that come after the end are kept too, and said to be late."""
-    text = mask_personal_numbers(text)
-    if report.state in ("open", "replied"):
-        turn.event.advance(report, "supplement", turn.act, note=text)
-    else:
-        turn.event.record(turn.act, "supplemented_after_end", report=report, note=text)
+def supplement(turn: Turn, report: Report, told: amendments.Addition, *, police_client_id: int | None) -> None:
+    """补充: new facts on the timeline, also after the end; danger to life raises the alarm as in a first report."""
+    amendments.write_down(turn.event, report, told, turn.act)
+    if told.danger and report.channel != "police-110":
+        raise_alarm(turn, report, told.danger.handover, police_client_id)
 
 
 def withdraw(turn: Turn, report: Report, reason: str | None = None) -> None:
@@ -353,14 +345,15 @@ def withdraw(turn: Turn, report: Report, reason: str | None = None) -> None:
 # ── what the system does by itself ────────────────────────────────────────────────────────────────────────────
 
 
-def clock_due(turn: Turn, clock: Clock) -> None:
-    """A limit has passed: signing signs itself, so that it stops nothing; the others are written down as missed."""
-    turn.event.change(clock, fired_at=turn.act.at)
+def rung_due(turn: Turn, clock: Clock, rung: Rung, rung_at: datetime, notify: Sequence[int] = ()) -> None:
+    """A rung of the ladder 督办阶梯: signing signs itself at its limit, so that it stops nothing; the rest is told."""
     order = turn.event.order(clock.order_n) if clock.order_n else None
-    if clock.kind == "signing" and order is not None and order.state == "dispatched":
-        orders.sign_for(turn.event, order, turn.act, automatically=True)
-    else:
-        turn.event.record(turn.act, "clock_missed", subject=clock, data={"kind": clock.kind, "rule": clock.rule})
+    n: int | None = None
+    if rung is DUE and clock.kind == "signing" and order is not None and order.state == "dispatched":
+        n = orders.sign_for(turn.event, order, turn.act, automatically=True)
+    organizations, late_mark = turn.masters.organizations, turn.masters.policies.late_mark
+    about = escalations.About(organizations, late_mark, notify)
+    escalations.fire(turn.event, clock, rung, rung_at, turn.act, about, timeline_n=n)
 
 
 def delivered(turn: Turn, report: Report, kind: str) -> None:

@@ -4,10 +4,12 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.acts import allowed_actions
 from app.api import (
@@ -28,13 +30,16 @@ from app.api import (
 from app.api.guards import BodyLimit, RequestMetrics
 from app.core.logging import configure_logging
 from app.core.metrics import exposition
+from app.core.retries import describe
 from app.core.settings import Settings, get_settings
-from app.runtime import Runtime, open_runtime
+from app.runtime import Runtime, is_not_answering, open_runtime
 
 _ROUTERS = (
     auth, intake, events, work_orders, reports, inspections, actions, attachments, changes, supervision,
     deliveries, masters,
 )  # fmt: skip
+
+log = structlog.get_logger()
 
 
 def create_app(
@@ -51,8 +56,14 @@ def create_app(
             return
         configure_logging(settings)
         async with open_runtime(settings, database=database) as opened:
-            await _warm(opened)
             app.state.runtime = opened
+            try:
+                await _warm(opened)
+            except (OSError, DBAPIError) as fault:
+                if not is_not_answering(fault):
+                    raise
+                # It may be back in a moment: until then /readyz says no, and afterwards the first request builds them.
+                log.warning("serve.not_warmed", reason=describe(fault))
             yield
 
     app = FastAPI(

@@ -31,13 +31,14 @@ from app.events.aggregate import Act, Actor, EventAggregate
 from app.events.store import event_of_report, load_reports, lock_events, still_there, write_events
 from app.events.tables import Event
 from app.intake import admission, inbox
-from app.intake.amendments import is_amendment, words_of
+from app.intake.amendments import is_amendment, told_by_source
 from app.intake.analysis import Analysis, Analyst, with_client_datum
 from app.intake.channels import CHANNELS, ClientTraits, Fault, MalformedMessage
 from app.intake.duplicates import DuplicateRule, KnownEvent, Sighting, lock_and_search
 from app.intake.inbox import Arrival, ChangedMessage, Earlier, arrive
 from app.masters import Masters
 from app.runtime import Runtime
+from app.turn import Turn
 
 log = structlog.get_logger()
 
@@ -237,7 +238,7 @@ async def _derive_and_write(
         target = rule.nearest(one.sighting, known) if one.sighting else None
         if target is not None:
             aggregate, outcome = open_events[target], "joined"
-            turn = loop.Turn(masters, aggregate, act)
+            turn = Turn(masters, aggregate, act)
             loop.join(turn, one.arrival, one.analysis, client, runtime.keyring, cause="same_place")
         else:
             aggregate, outcome = _begin(runtime, masters, client, one, next(numbers), act), "created"
@@ -254,7 +255,10 @@ async def _derive_and_write(
                 aggregate.event.event_no,
             )
         )
-    await write_events(session, runtime.keyring, [a for a in open_events.values() if a.timeline])
+    touched = [aggregate for aggregate in open_events.values() if aggregate.timeline]
+    for aggregate in touched:
+        Turn(masters, aggregate, act).rest()
+    await write_events(session, runtime.keyring, touched)
     return receipts
 
 
@@ -289,7 +293,7 @@ def _begin(
         client.jurisdiction_id, event_no, one.arrival, one.analysis, one.item_id, dict(masters.vector), act.at
     )
     aggregate.change(aggregate.event, nobody_accused=False)
-    loop.begin(loop.Turn(masters, aggregate, act), one.arrival, one.analysis, client, runtime.keyring)
+    loop.begin(Turn(masters, aggregate, act), one.arrival, one.analysis, client, runtime.keyring)
     return aggregate
 
 
@@ -381,9 +385,9 @@ async def _supplement(
     kept = replace(arrival, report=replace(arrival.report, revision=revision))
     await inbox.keep(session, client.id, [kept], act.at, state="supplement")
     masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
-    turn = loop.Turn(masters, aggregate, act)
+    turn = Turn(masters, aggregate, act)
     for report in aggregate.reports:
-        for words in words_of(arrival.report):
-            loop.supplement(turn, report, words)
+        loop.supplement(turn, report, told_by_source(arrival.report), police_client_id=client.police_client_id)
+    turn.rest()
     await write_events(session, runtime.keyring, [aggregate])
     return Receipt(first.id, first.source_ref, "supplemented", act.at, first.event_id, first.event_no)

@@ -1,13 +1,19 @@
 """What one process holds while it runs: settings, keys, database, masters. API processes keep no other state."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Final
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.passwords import Passwords
@@ -15,12 +21,19 @@ from app.accounts.tokens import TokenIssuer
 from app.core import postgres
 from app.core.crypto import Keyring
 from app.core.database import Sessions, make_engine, make_sessions
+from app.core.retries import delay_after, describe
 from app.core.settings import Settings
 from app.core.storage import Attachments
 from app.masters import MastersCache
 
 _CITY_TIME = ZoneInfo("Asia/Shanghai")
 _BLOCK = 100
+#: between two attempts to reach a database that does not answer yet
+_ASK_AGAIN: Final = tuple(timedelta(seconds=seconds) for seconds in (0.5, 1, 2, 5))
+#: connection lost or refused, too many of them, the server starting up or shutting down
+_NOT_NOW: Final = ("08", "53", "57P")
+
+log = structlog.get_logger()
 
 
 class EventNumbers:
@@ -106,3 +119,70 @@ async def open_runtime(settings: Settings, *, database: str = "bihuan") -> Async
             await read_engine.dispose()
         if lease is not None:
             await asyncio.to_thread(lease.close)
+
+
+def is_not_answering(fault: Exception) -> bool:
+    """True when the database cannot be reached or takes no connections now, which waiting may mend."""
+    if isinstance(fault, DBAPIError):
+        state = str(getattr(fault.orig, "sqlstate", None) or "")
+        return fault.connection_invalidated or state.startswith(_NOT_NOW)
+    return isinstance(fault, OSError)
+
+
+async def until_database_answers(url: str, stop: asyncio.Event) -> bool:
+    """Waits as long as it takes until the database takes connections; False when ``stop`` was set before.
+
+    A service that is started together with its database must not give up because that one takes longer. What waiting
+    does not mend is raised: a wrong password, a database that does not exist.
+    """
+    asking = asyncio.create_task(_ask_until_it_answers(url))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            asking.result()
+        return asking.done()
+    finally:
+        asking.cancel()
+        stopping.cancel()
+        await asyncio.gather(asking, stopping, return_exceptions=True)
+
+
+async def _ask_until_it_answers(url: str) -> None:
+    engine = make_engine(url, pool_size=1)
+    try:
+        for attempt in count(1):
+            try:
+                async with engine.connect():
+                    return
+            except (OSError, DBAPIError) as fault:
+                if not is_not_answering(fault):
+                    raise
+                wait = delay_after(attempt, _ASK_AGAIN).total_seconds()
+                log.warning("database.not_answering", reason=describe(fault), again_in_seconds=round(wait, 1))
+            await asyncio.sleep(wait)
+    finally:
+        await engine.dispose()
+
+
+@contextmanager
+def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set ``stop`` until the block ends; a second one does what it always does."""
+    loop = asyncio.get_running_loop()
+    taken: list[signal.Signals] = []
+
+    def asked(sign: signal.Signals) -> None:
+        log.info("process.stopping", signal=sign.name)
+        stop.set()
+        loop.remove_signal_handler(sign)
+
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        # not possible outside the main thread, nor on Windows: then ``stop`` is the only way
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(sign, asked, sign)
+            taken.append(sign)
+    try:
+        yield
+    finally:
+        for sign in taken:
+            loop.remove_signal_handler(sign)

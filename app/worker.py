@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -18,7 +17,7 @@ from app.core.database import transaction
 from app.core.metrics import WORKER_FAILURES, WORKER_HEARTBEAT
 from app.core.receivers import open_http
 from app.core.settings import Settings
-from app.runtime import Runtime, open_runtime
+from app.runtime import Runtime, open_runtime, stop_on_signals
 
 #: while there is nothing to do, polls grow from the first to the second of these many seconds apart
 IDLE_SECONDS: Final = (0.2, 1.0)
@@ -45,7 +44,7 @@ async def run(
 
     ``metrics_port``: where Prometheus may ask, on all interfaces; None: nowhere.
     """
-    with _signals(stop) if handle_signals else contextlib.nullcontext():
+    with stop_on_signals(stop) if handle_signals else contextlib.nullcontext():
         async with open_runtime(settings, database=database) as runtime:
             if metrics_port is not None:
                 start_http_server(metrics_port)
@@ -117,26 +116,3 @@ async def _sleep(seconds: float, stop: asyncio.Event) -> None:
         return
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set ``stop`` until the block ends; a second one does what it always does."""
-    loop = asyncio.get_running_loop()
-    taken: list[signal.Signals] = []
-
-    def asked(sign: signal.Signals) -> None:
-        log.info("worker.stopping", signal=sign.name)
-        stop.set()
-        loop.remove_signal_handler(sign)
-
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        # not possible outside the main thread, nor on Windows: then ``stop`` is the only way
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(sign, asked, sign)
-            taken.append(sign)
-    try:
-        yield
-    finally:
-        for sign in taken:
-            loop.remove_signal_handler(sign)

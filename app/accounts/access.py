@@ -49,6 +49,8 @@ class Asker:
     org_id: int
     seats: tuple[Seat, ...]
     release_vector: dict[str, int]
+    #: as of a ``Client``
+    police_client_id: int | None = None
 
     def has(self, roles: Iterable[str]) -> bool:
         """True when they hold one of these roles, in any scope."""
@@ -98,7 +100,9 @@ _USER = """
     SELECT u.id, u.username, u.display_name, u.jurisdiction_id, j.code AS jurisdiction_code, u.org_id,
            u.token_version, u.active, j.release_vector,
            (SELECT jsonb_agg(jsonb_build_array(s.role, s.scope_area, s.scope_org_id) ORDER BY s.id) FROM seat s
-             WHERE s.user_id = u.id AND s.until IS NULL) AS seats
+             WHERE s.user_id = u.id AND s.until IS NULL) AS seats,
+           (SELECT min(p.id) FROM machine_client p
+             WHERE p.jurisdiction_id = j.id AND p.channel = 'police-110' AND p.active) AS police
     FROM user_account u JOIN jurisdiction j ON j.id = u.jurisdiction_id WHERE u.id = $1
     """
 
@@ -131,6 +135,7 @@ async def user_of(session: AsyncSession, token: AccessToken) -> Asker:
         org_id=row["org_id"],
         seats=tuple(Seat(*seat) for seat in row["seats"] or ()),
         release_vector=row["release_vector"],
+        police_client_id=row["police"],
     )
 
 

@@ -40,5 +40,15 @@ async def active_endpoints(session: AsyncSession, keyring: Keyring, client_ids: 
     }
 
 
+async def notice_clients(session: AsyncSession, jurisdiction_id: int) -> list[int]:
+    """The clients that carry notices to people's phones and screens: those of the channel ``notices``."""
+    found = await session.scalars(
+        select(MachineClient.id).where(
+            MachineClient.jurisdiction_id == jurisdiction_id, MachineClient.channel == "notices", MachineClient.active
+        )
+    )
+    return list(found)
+
+
 def _aad(client_id: int) -> bytes:
     return _AAD + b"%d" % client_id

@@ -151,6 +151,17 @@ class Organizations:
         """Everything above the unit, nearest first, itself not included."""
         return self._above.get(id_, ())
 
+    def calendar_code(self, id_: int) -> str | None:
+        """The code of the calendar the unit works by: its own, else that of the nearest unit above with one.
+
+        None where none of them names one, and for a unit without a row: there the city's calendar holds.
+        """
+        for each in (id_, *self.above(id_)):
+            row = self.by_id(each)
+            if row is not None and row.calendar_code is not None:
+                return row.calendar_code
+        return None
+
     def children(self, id_: int | None) -> tuple[int, ...]:
         """Units directly below, by code; None gives the tops."""
         return self._children.get(id_, ())

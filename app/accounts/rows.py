@@ -52,6 +52,8 @@ def _empty_is_none(value: Any) -> Any:
 Text = Annotated[str, StringConstraints(min_length=1)]
 #: ``@`` and ``|`` would be mistaken for the separators of seats and lists.
 OrgCode = Annotated[str, StringConstraints(pattern=r"^[^\s|@]{1,64}$")]
+#: as the rows of calendars have it
+CalendarCode = Annotated[str, StringConstraints(pattern=r"^[^/\s]+$")]
 Username = Annotated[str, StringConstraints(pattern=r"^[^\s|@]{1,64}$")]
 
 
@@ -85,6 +87,8 @@ class OrganizationRow(_Row):
     #: domains of items that it answers for
     domains: Annotated[tuple[Text, ...], BeforeValidator(_split_list)] = ()
     duty_phone: str = ""
+    #: the calendar its limits are counted in; None: that of the unit above it
+    calendar_code: Annotated[CalendarCode | None, BeforeValidator(_empty_is_none)] = None
     #: False: it keeps what it did but gets nothing new
     active: bool = True
 

@@ -13,7 +13,7 @@ from app.accounts.organizations import Organizations
 from app.events.aggregate import EventAggregate
 from app.events.report_tables import Report
 from app.events.tables import Event, WorkOrder
-from app.loop import Turn
+from app.turn import Turn
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -46,6 +46,8 @@ class Case:
     asker: Asker | None
     #: what an action that needs another event got locked with it
     other: Turn | None = None
+    #: the client that is told of danger to life; None: there is none
+    police_client_id: int | None = None
     #: a fresh event number, for the action that begins another event
     event_no: str = ""
     #: further events that the action began, to be written with this one
@@ -91,7 +93,7 @@ class Action:
 
     name: str
     name_zh: str
-    run: Callable[[Case, Any], None]
+    run: Callable[[Case, Any], object]
     body: type[ActBody] = ActBody
     centre: tuple[str, ...] = ()
     unit: tuple[str, ...] = ()

@@ -156,7 +156,7 @@ ORDER_ACTIONS = (
     Action(
         "withdraw_return",
         "撤回退单申请",
-        lambda c, b: returns.withdraw(c.aggregate, c.order, c.turn.act),
+        lambda c, b: returns.withdraw(c.aggregate, c.order, c.turn.act, c.turn.masters.clockwork),
         unit=_UNIT,
         states=_OPEN,
         offered=_pending,
@@ -175,7 +175,7 @@ ORDER_ACTIONS = (
     Action(
         "reject_return",
         "驳回退单",
-        lambda c, b: returns.reject(c.aggregate, c.order, c.turn.act, reason=b.reason),
+        lambda c, b: returns.reject(c.aggregate, c.order, c.turn.act, c.turn.masters.clockwork, reason=b.reason),
         Reason,
         centre=_DESK,
         states=_OPEN,

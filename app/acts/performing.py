@@ -17,7 +17,7 @@ from app.acts import late_acts
 from app.acts.action import ActBody, Action, Case, Resource
 from app.acts.permissions import ACTIONS, grant, offered_names
 from app.acts.pictures import refuse_unknown_pictures
-from app.core.crypto import open_sealed
+from app.core.crypto import Keyring, open_sealed
 from app.core.database import transaction
 from app.core.errors import Conflict, Forbidden, Malformed, NotAllowedNow, NotFound, PreconditionFailed
 from app.core.faults import fault_point
@@ -29,9 +29,9 @@ from app.events.store import event_of_report, load_reports, lock_events, still_t
 from app.events.tables import Event, WorkOrder
 from app.events.visibility import Sight
 from app.intake.admission import IDENTITY_AAD
-from app.loop import Turn
 from app.masters import Masters
 from app.runtime import Runtime
+from app.turn import Turn
 
 #: how far a phone's clock may run ahead of ours
 _AHEAD = timedelta(minutes=5)
@@ -145,6 +145,7 @@ async def _perform(
         subject=subject,
         asker=asker,
         other=Turn(masters, locked[other_id], _act(body, actor, locked[other_id].event, request)) if other_id else None,
+        police_client_id=who.police_client_id,
         event_no=(await runtime.numbers.take(session, 1, now()))[0] if action.begins_event else "",
     )
     wrong_state = bool(action.states) and subject.state not in action.states
@@ -157,9 +158,11 @@ async def _perform(
     was_settled = aggregate.event.settled_at is not None
     action.run(case, body)
     written = [aggregate, *case.begun] + ([case.other.event] if case.other else [])
+    for one in written:
+        Turn(masters, one, case.turn.act).rest()
     await write_events(session, runtime.keyring, written)
-    if was_settled or aggregate.event.settled_at is not None:
-        await settle_merged(session, aggregate)
+    if was_settled != (aggregate.event.settled_at is not None):
+        await settle_merged(session, runtime.keyring, case.turn)
     if "reveal" in case.answer:
         case.answer["identity"] = await _identity(session, runtime, case.answer.pop("reveal"))
     return _answer(aggregate, subject, request, asker, masters) | case.answer
@@ -279,19 +282,27 @@ def _answer(
     return answer
 
 
-async def settle_merged(session: AsyncSession, aggregate: EventAggregate) -> None:
-    """Events merged into one are final with it, and open again when it is."""
-    await session.execute(
-        text(
-            """
-            WITH RECURSIVE family(id) AS (
-              SELECT e.id FROM event e WHERE e.merged_into = :id
-              UNION SELECT e.id FROM event e JOIN family f ON e.merged_into = f.id
-            ) UPDATE event SET settled_at = :at WHERE id IN (SELECT id FROM family) AND settled_at IS DISTINCT FROM :at
-            """
-        ),
-        {"id": aggregate.event.id, "at": aggregate.event.settled_at},
-    )
+_MERGED = text(
+    """
+    WITH RECURSIVE family(id) AS (
+      SELECT e.id FROM event e WHERE e.merged_into = :id
+      UNION SELECT e.id FROM event e JOIN family f ON e.merged_into = f.id
+    ) SELECT id FROM family
+    """
+)
+
+
+async def settle_merged(session: AsyncSession, keyring: Keyring, turn: Turn) -> None:
+    """Events merged into one are final with it, and open again when it is; each says so on its own timeline."""
+    root = turn.event.event
+    ids = (await session.scalars(_MERGED, {"id": root.id})).all()
+    merged = (await lock_events(session, ids)).values() if ids else ()
+    for child in merged:
+        if (child.event.settled_at is None) != (root.settled_at is None):
+            child.change(child.event, settled_at=root.settled_at)
+            name = "reopen" if root.settled_at is None else "settled"
+            child.record(turn.act, name, data={"with": str(root.id)}, note="")
+    await write_events(session, keyring, [child for child in merged if child.timeline])
 
 
 async def _identity(session: AsyncSession, runtime: Runtime, report_id: UUID) -> dict[str, Any] | None:

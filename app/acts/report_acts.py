@@ -13,6 +13,7 @@ from app.events.aggregate import EventAggregate
 from app.events.report_tables import Report
 from app.feedback.answers import CallbackResult
 from app.intake import admission
+from app.intake.amendments import told
 
 _FRONT = ("operator", "dispatcher", "shift_leader")
 _LIVE = ("open", "replied")
@@ -90,7 +91,7 @@ REPORT_ACTIONS = (
     Action(
         "supplement",
         "补充",
-        lambda c, b: loop.supplement(c.turn, c.report, b.text),
+        lambda c, b: loop.supplement(c.turn, c.report, told(b.text), police_client_id=c.police_client_id),
         Supplement,
         centre=_FRONT,
         client=True,

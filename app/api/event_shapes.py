@@ -11,15 +11,17 @@ from app.api.shapes import (
     PlaceShape,
     Shape,
     UnitShape,
-    item_shape,
+    item_values,
     order_id,
-    place_shape,
+    place_values,
     title_shown,
     unit_shape,
+    unit_values,
 )
 from app.core.database import Json
 from app.events.aggregate import EventAggregate
-from app.events.tables import Clock, Inspection, ReturnRequest, WorkOrder
+from app.events.clock_tables import Clock
+from app.events.tables import Inspection, ReturnRequest, WorkOrder
 from app.events.visibility import Stand
 from app.masters import Masters
 from app.supervision.timeline_read import Happened
@@ -51,33 +53,31 @@ class EventSummary(Shape):
     seq: int = Field(description="版本，同 ETag")
 
 
-def event_summary(
-    masters: Masters, row: Any, event_id: UUID, stand: Stand, *, address_shown: bool = True
-) -> EventSummary:
-    """From an event's row, or a row of a list."""
-    return EventSummary(
-        id=event_id,
-        event_no=row.event_no,
-        title=title_shown(masters, row, stand),
-        state=row.state,
-        end_kind=row.end_kind,
-        triage=row.triage,
-        item=item_shape(masters, row.item_id),
-        domain=row.domain,
-        demand_type=row.demand_type,
-        level=row.level,
-        urgency=row.urgency,
-        channel=row.channel,
-        closure_profile=row.closure_profile,
-        place=place_shape(masters, row, address_shown=address_shown),
-        lead_unit=unit_shape(masters, row.lead_unit_id),
-        report_count=row.report_count,
-        merged_into=row.merged_into,
-        received_at=row.received_at,
-        ended_at=row.ended_at,
-        settled_at=row.settled_at,
-        seq=row.seq,
-    )
+def event_values(masters: Masters, row: Any, event_id: UUID, stand: Stand, *, address_shown: bool = True) -> Json:
+    """The members of ``EventSummary``, from an event's row or a row of a list."""
+    return {
+        "id": event_id,
+        "event_no": row.event_no,
+        "title": title_shown(masters, row, stand),
+        "state": row.state,
+        "end_kind": row.end_kind,
+        "triage": row.triage,
+        "item": item_values(masters, row.item_id),
+        "domain": row.domain,
+        "demand_type": row.demand_type,
+        "level": row.level,
+        "urgency": row.urgency,
+        "channel": row.channel,
+        "closure_profile": row.closure_profile,
+        "place": place_values(masters, row, address_shown=address_shown),
+        "lead_unit": unit_values(masters, row.lead_unit_id),
+        "report_count": row.report_count,
+        "merged_into": row.merged_into,
+        "received_at": row.received_at,
+        "ended_at": row.ended_at,
+        "settled_at": row.settled_at,
+        "seq": row.seq,
+    }
 
 
 class OrderShape(Shape):
@@ -104,21 +104,38 @@ class OrderShape(Shape):
     allowed_actions: list[str] | None = Field(None, description="您现在可以执行的操作；列表中不给出")
 
 
-def order_shape(
+def order_values(
     masters: Masters, row: WorkOrder | Any, event_id: UUID, n: int, allowed: list[str] | None = None
+) -> Json:
+    """The members of ``OrderShape``, from an order's row or a row of a list."""
+    return {
+        "id": order_id(event_id, n),
+        "n": n,
+        "event_id": event_id,
+        "unit": unit_values(masters, row.unit_id),
+        "role": row.role,
+        "state": row.state,
+        "round": row.round,
+        "urgency": row.urgency,
+        "channel": row.channel,
+        "dispatched_at": row.dispatched_at,
+        "signed_at": row.signed_at,
+        "signed_automatically": row.signed_automatically,
+        "first_contact_at": row.first_contact_at,
+        "started_at": row.started_at,
+        "reported_done_at": row.reported_done_at,
+        "result": row.result,
+        "evidence": row.evidence,
+        "ended_at": row.ended_at,
+        "allowed_actions": allowed,
+    }
+
+
+def order_shape(
+    masters: Masters, row: WorkOrder, event_id: UUID, n: int, allowed: list[str] | None = None
 ) -> OrderShape:
-    """From an order's row, or a row of a list."""
-    return OrderShape(
-        id=order_id(event_id, n), n=n, event_id=event_id, **_order_values(masters, row), allowed_actions=allowed
-    )
-
-
-def _order_values(masters: Masters, row: WorkOrder | Any) -> dict[str, Any]:
-    same = (
-        "role state round urgency channel dispatched_at signed_at signed_automatically first_contact_at started_at "
-        "reported_done_at result evidence ended_at"
-    )
-    return {"unit": unit_shape(masters, row.unit_id), **{name: getattr(row, name) for name in same.split()}}
+    """From an order's row."""
+    return OrderShape(**order_values(masters, row, event_id, n, allowed))
 
 
 class OrderInList(OrderShape):
@@ -132,20 +149,16 @@ class OrderInList(OrderShape):
     next_due_at: CityTime | None = Field(description="最近的到期时间")
 
 
-def order_in_list(masters: Masters, row: Any, stand: Stand) -> OrderInList:
-    """From a row of the orders' list."""
-    return OrderInList(
-        id=order_id(row.event_id, row.n),
-        n=row.n,
-        event_id=row.event_id,
-        **_order_values(masters, row),
-        event_no=row.event_no,
-        title=title_shown(masters, row, stand),
-        item=item_shape(masters, row.item_id),
-        place=place_shape(masters, row),
-        received_at=row.received_at,
-        next_due_at=row.next_due_at,
-    )
+def order_in_list(masters: Masters, row: Any, stand: Stand) -> Json:
+    """The members of ``OrderInList``, from a row of the orders' list."""
+    return order_values(masters, row, row.event_id, row.n) | {
+        "event_no": row.event_no,
+        "title": title_shown(masters, row, stand),
+        "item": item_values(masters, row.item_id),
+        "place": place_values(masters, row),
+        "received_at": row.received_at,
+        "next_due_at": row.next_due_at,
+    }
 
 
 class ReturnShape(Shape):
@@ -188,11 +201,19 @@ class InspectionShape(Shape):
     ended_at: CityTime | None
 
 
-def inspection_values(row: Inspection | Any, event_id: UUID, n: int) -> dict[str, Any]:
+def inspection_values(row: Inspection | Any, event_id: UUID, n: int) -> Json:
     """The members of ``InspectionShape``."""
-    same = "order_n round state collector_id evidence requested_at ended_at"
-    return {"id": order_id(event_id, n), "n": n, "event_id": event_id} | {
-        name: getattr(row, name) for name in same.split()
+    return {
+        "id": order_id(event_id, n),
+        "n": n,
+        "event_id": event_id,
+        "order_n": row.order_n,
+        "round": row.round,
+        "state": row.state,
+        "collector_id": row.collector_id,
+        "evidence": row.evidence,
+        "requested_at": row.requested_at,
+        "ended_at": row.ended_at,
     }
 
 
@@ -267,10 +288,23 @@ def timeline_row(masters: Masters, row: Happened) -> TimelineRow:
     return TimelineRow(**timeline_values(masters, row))
 
 
-def timeline_values(masters: Masters, row: Happened) -> dict[str, Any]:
+def timeline_values(masters: Masters, row: Happened) -> Json:
     """The members of ``TimelineRow``."""
-    same = (
-        "n act subject subject_n report_id from_state to_state actor_kind actor_id actor_role acted_at recorded_at "
-        "data note note_state"
-    )
-    return {"actor_unit": unit_shape(masters, row.actor_org_id)} | {name: getattr(row, name) for name in same.split()}
+    return {
+        "n": row.n,
+        "act": row.act,
+        "subject": row.subject,
+        "subject_n": row.subject_n,
+        "report_id": row.report_id,
+        "from_state": row.from_state,
+        "to_state": row.to_state,
+        "actor_kind": row.actor_kind,
+        "actor_id": row.actor_id,
+        "actor_role": row.actor_role,
+        "actor_unit": unit_values(masters, row.actor_org_id),
+        "acted_at": row.acted_at,
+        "recorded_at": row.recorded_at,
+        "data": row.data,
+        "note": row.note,
+        "note_state": row.note_state,
+    }

@@ -16,7 +16,7 @@ from app.api.event_shapes import (
     ReturnShape,
     TimelineRow,
     clock_shape,
-    event_summary,
+    event_values,
     inspection_values,
     order_shape,
     participants_of,
@@ -25,7 +25,7 @@ from app.api.event_shapes import (
 )
 from app.api.problems import RESPONSES
 from app.api.report_shapes import ReportShape, report_values
-from app.api.shapes import Allowed, CityTime, PageShape, Shape, allowed_of, etag, names_of, title_shown
+from app.api.shapes import Allowed, CityTime, PageShape, Shape, allowed_of, answer, etag, names_of, title_shown
 from app.events.aggregate import EventAggregate
 from app.events.store import load_events, load_reports
 from app.events.visibility import Sight, Stand, require_seen
@@ -72,14 +72,14 @@ async def seen_event(who: Reader, event_id: UUID) -> tuple[EventAggregate, Stand
     return require_seen(sight, await load_events(who.session, [event_id]), event_id)
 
 
-@router.get("/events", summary="事件列表")
-async def events(who: ReaderDep, query: Annotated[EventQuery, Query()]) -> PageShape[EventSummary]:
+@router.get("/events", summary="事件列表", response_model=PageShape[EventSummary])
+async def events(who: ReaderDep, query: Annotated[EventQuery, Query()]) -> Response:
     """The events that the asker sees, newest first."""
     sight = Sight.of(who.asker, who.masters.organizations)
     filters = filters_of(query, names_of(who.masters))
     page = await event_list.list_events(who.session, sight, filters, limit=query.limit, cursor=query.cursor)
-    items = [event_summary(who.masters, row, row.event_id, sight.list_stand(row)) for row in page.items]
-    return PageShape(items=items, next=page.next)
+    items = [event_values(who.masters, row, row.event_id, sight.list_stand(row)) for row in page.items]
+    return answer({"items": items, "next": page.next})
 
 
 @router.get("/events/{event_id}", summary="一个事件")
@@ -107,7 +107,7 @@ async def event(event_id: UUID, who: ReaderDep, request: Request, response: Resp
         )
         reports.append(ReportShape(**values))
     return EventDetail(
-        **event_summary(masters, row, row.id, stand, address_shown=address_shown).__dict__,
+        **event_values(masters, row, row.id, stand, address_shown=address_shown),
         stand=stand,
         work_orders=[
             order_shape(masters, order, row.id, order.n, allowed.work_orders.get(order.n, []))

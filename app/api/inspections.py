@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from app.api.dependencies import ReaderDep
@@ -14,11 +14,12 @@ from app.api.shapes import (
     PageShape,
     PlaceShape,
     UnitShape,
-    item_shape,
+    answer,
+    item_values,
     names_of,
-    place_shape,
+    place_values,
     title_shown,
-    unit_shape,
+    unit_values,
 )
 from app.events.lifecycles import INSPECTION
 from app.events.visibility import Sight
@@ -40,24 +41,24 @@ class InspectionInList(InspectionShape):
     received_at: CityTime = Field(description="事件受理时间")
 
 
-@router.get("/inspections", summary="核查任务列表")
-async def inspections(who: ReaderDep, query: Annotated[EventQuery, Query()]) -> PageShape[InspectionInList]:
+@router.get("/inspections", summary="核查任务列表", response_model=PageShape[InspectionInList])
+async def inspections(who: ReaderDep, query: Annotated[EventQuery, Query()]) -> Response:
     """Tasks of the events that the asker sees, newest event first; ``state`` and ``open`` are the task's own."""
     sight = Sight.of(who.asker, who.masters.organizations)
     filters = filters_of(query, names_of(who.masters), lifecycle=INSPECTION)
     page = await inspection_list.list_inspections(who.session, sight, filters, limit=query.limit, cursor=query.cursor)
     masters = who.masters
     items = [
-        InspectionInList(
-            **inspection_values(row, row.event_id, row.n),
-            event_no=row.event_no,
-            title=title_shown(masters, row, sight.list_stand(row)),
-            item=item_shape(masters, row.item_id),
-            place=place_shape(masters, row),
-            lead_unit=unit_shape(masters, row.lead_unit_id),
-            urgency=row.urgency,
-            received_at=row.received_at,
-        )
+        inspection_values(row, row.event_id, row.n)
+        | {
+            "event_no": row.event_no,
+            "title": title_shown(masters, row, sight.list_stand(row)),
+            "item": item_values(masters, row.item_id),
+            "place": place_values(masters, row),
+            "lead_unit": unit_values(masters, row.lead_unit_id),
+            "urgency": row.urgency,
+            "received_at": row.received_at,
+        }
         for row in page.items
     ]
-    return PageShape(items=items, next=page.next)
+    return answer({"items": items, "next": page.next})

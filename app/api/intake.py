@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from app import receiving
 from app.accounts.tokens import AccessToken
 from app.api.dependencies import RuntimeDep, TokenDep
-from app.api.problems import RESPONSES, malformed_message
+from app.api.problems import RESPONSES
 from app.core.errors import BihuanError, Malformed, NotFound
 from app.core.set_writes import to_json
 from app.intake.channels import CHANNELS, MalformedMessage
@@ -122,7 +122,7 @@ async def post_batch(channel: str, request: Request, runtime: RuntimeDep, token:
         try:
             arrivals.append((index, receiving.read_message(channel, message, None, runtime)))
         except MalformedMessage as fault:
-            answers[index] = _refused(malformed_message(fault))
+            answers[index] = _refused(fault.as_error())
     await _store_pictures(runtime, [arrival for _, arrival in arrivals])
     for start in range(0, len(arrivals), _CHUNK):
         await _take_chunk(runtime, token, channel, arrivals[start : start + _CHUNK], answers)

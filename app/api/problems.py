@@ -52,14 +52,6 @@ def problem_response(problem: BihuanError) -> Response:
     )
 
 
-def malformed_message(fault: MalformedMessage) -> Malformed:
-    """A channel's message that could not be read, with every fault by the channel's own field names."""
-    return Malformed(
-        f"上报内容有 {len(fault.faults)} 处错误，请逐项改正后重发。",
-        faults=[{"path": one.field, "code": one.code, "message": one.message, "got": one.got} for one in fault.faults],
-    )
-
-
 #: what the web framework refuses by itself
 _FRAMEWORK = {
     400: "请求体无法读取：须为 UTF-8 编码的 JSON 或表单，且嵌套不过深、大小不超限。",
@@ -79,7 +71,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(MalformedMessage)
     async def _message(_: Request, fault: MalformedMessage) -> Response:
-        return problem_response(malformed_message(fault))
+        return problem_response(fault.as_error())
 
     @app.exception_handler(RequestValidationError)
     async def _parameters(_: Request, fault: RequestValidationError) -> Response:

@@ -58,9 +58,12 @@ def report_values(
     address_shown = shown.content and (stand == "centre" or not row.confidential)
     reporter = None
     if shown.identity:
-        reporter = ReporterShape(
-            anonymous=row.anonymous, confidential=row.confidential, name=masked_name or "", phone=masked_phone or ""
-        )
+        reporter = {
+            "anonymous": row.anonymous,
+            "confidential": row.confidential,
+            "name": masked_name or "",
+            "phone": masked_phone or "",
+        }
     return {
         "id": report_id,
         "kind": row.kind,

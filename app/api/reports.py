@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.dependencies import ReaderDep
 from app.api.problems import RESPONSES
 from app.api.report_shapes import CallbackShape, ReplyShape, ReportDetail, ReportInList, report_values
-from app.api.shapes import PageShape, allowed_of, etag, names_of
+from app.api.shapes import PageShape, allowed_of, answer, etag, names_of
 from app.core.errors import NotFound
 from app.events.store import load_events, load_reports
 from app.events.visibility import Sight, Stand, visible_report
@@ -37,14 +37,14 @@ def _in_list(row: Any, stand: Stand, allowed: list[str] | None = None) -> dict[s
     }
 
 
-@router.get("/reports", summary="诉求列表")
-async def reports(who: ReaderDep, query: Annotated[ReportQuery, Query()]) -> PageShape[ReportInList]:
+@router.get("/reports", summary="诉求列表", response_model=PageShape[ReportInList])
+async def reports(who: ReaderDep, query: Annotated[ReportQuery, Query()]) -> Response:
     """Reports of the events that the asker sees; those of the newest event first, with those that joined it."""
     sight = Sight.of(who.asker, who.masters.organizations)
     filters = filters_of(query, names_of(who.masters))
     page = await report_list.list_reports(who.session, sight, filters, limit=query.limit, cursor=query.cursor)
-    items = [ReportInList(**_in_list(row, sight.list_stand(row))) for row in page.items]
-    return PageShape(items=items, next=page.next)
+    items = [_in_list(row, sight.list_stand(row)) for row in page.items]
+    return answer({"items": items, "next": page.next})
 
 
 @router.get("/reports/{report_id}", summary="一条诉求")

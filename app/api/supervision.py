@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.access import user_of
@@ -19,12 +19,13 @@ from app.api.shapes import (
     PlaceShape,
     Shape,
     UnitShape,
-    item_shape,
+    answer,
+    item_values,
     names_of,
     order_id,
-    place_shape,
+    place_values,
     title_shown,
-    unit_shape,
+    unit_values,
 )
 from app.core.timing import now
 from app.events.visibility import Sight
@@ -180,8 +181,8 @@ async def resolve_late_act(
     return _late_shape(await late_acts.resolve(session, runtime.keyring, asker, masters, event_id, act_id, body.note))
 
 
-@router.get("/overdue", summary="超期与将到期")
-async def overdue(who: ReaderDep, query: Annotated[OverdueQuery, Query()]) -> PageShape[OverdueShape]:
+@router.get("/overdue", summary="超期与将到期", response_model=PageShape[OverdueShape])
+async def overdue(who: ReaderDep, query: Annotated[OverdueQuery, Query()]) -> Response:
     """Running limits that have run out or are near it (policy ``near_limit_share``), the longest overdue first."""
     masters = who.masters
     sight = Sight.of(who.asker, masters.organizations)
@@ -196,28 +197,28 @@ async def overdue(who: ReaderDep, query: Annotated[OverdueQuery, Query()]) -> Pa
         cursor=query.cursor,
     )
     items = [
-        OverdueShape(
-            event_id=row.event_id,
-            event_no=row.event_no,
-            title=title_shown(masters, row, sight.list_stand(row)),
-            event_state=row.event_state,
-            stage=row.kind,
-            work_order=order_id(row.event_id, row.order_n) if row.order_n else None,
-            report_id=row.report_id,
-            unit=unit_shape(masters, row.unit_id),
-            item=item_shape(masters, row.item_id),
-            place=place_shape(masters, row),
-            channel=row.channel,
-            limit=f"{row.limit_value} {row.limit_unit}",
-            rule=row.rule,
-            started_at=row.started_at,
-            due_at=row.due_at,
-            late_minutes=int((at - row.due_at) / timedelta(minutes=1)),
-            share_used=round((at - row.started_at) / max(row.due_at - row.started_at, timedelta(seconds=1)), 3),
-        )
+        {
+            "event_id": row.event_id,
+            "event_no": row.event_no,
+            "title": title_shown(masters, row, sight.list_stand(row)),
+            "event_state": row.event_state,
+            "stage": row.kind,
+            "work_order": order_id(row.event_id, row.order_n) if row.order_n else None,
+            "report_id": row.report_id,
+            "unit": unit_values(masters, row.unit_id),
+            "item": item_values(masters, row.item_id),
+            "place": place_values(masters, row),
+            "channel": row.channel,
+            "limit": f"{row.limit_value} {row.limit_unit}",
+            "rule": row.rule,
+            "started_at": row.started_at,
+            "due_at": row.due_at,
+            "late_minutes": int((at - row.due_at) / timedelta(minutes=1)),
+            "share_used": round((at - row.started_at) / max(row.due_at - row.started_at, timedelta(seconds=1)), 3),
+        }
         for row in page.items
     ]
-    return PageShape(items=items, next=page.next)
+    return answer({"items": items, "next": page.next})
 
 
 @router.get("/indicators", summary="时段指标")

@@ -22,6 +22,7 @@ from app.api.shapes import (
     PageShape,
     PlaceShape,
     allowed_of,
+    answer,
     etag,
     item_shape,
     names_of,
@@ -51,14 +52,14 @@ class OrderDetail(OrderShape):
     event_visible: bool = Field(description="false：工单已离开您的单位，事件的其余内容不再对您显示")
 
 
-@router.get("/work-orders", summary="工单列表")
-async def work_orders(who: ReaderDep, query: Annotated[OrderQuery, Query()]) -> PageShape[OrderInList]:
+@router.get("/work-orders", summary="工单列表", response_model=PageShape[OrderInList])
+async def work_orders(who: ReaderDep, query: Annotated[OrderQuery, Query()]) -> Response:
     """The orders that the asker sees, those of the newest event first; a unit sees its own."""
     sight = Sight.of(who.asker, who.masters.organizations)
     filters = filters_of(query, names_of(who.masters))
     page = await order_list.list_orders(who.session, sight, filters, limit=query.limit, cursor=query.cursor)
     items = [order_in_list(who.masters, row, sight.list_stand(row)) for row in page.items]
-    return PageShape(items=items, next=page.next)
+    return answer({"items": items, "next": page.next})
 
 
 @router.get("/work-orders/{order_id}", summary="一个工单")

@@ -1,15 +1,16 @@
 """A working calendar as cumulative tables, so that adding working time is one bisection (DOMAIN.md §7).
 
 Inside this package an instant is a pair: the day number (0 is 2000-01-01 in China) and the microseconds since
-that day's local midnight. China has one zone without summer time, so a fixed offset is exact.
+that day's local midnight; or it is a moment, the microseconds since midnight of day 0. China has one zone
+without summer time, so a fixed offset is exact.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import NamedTuple, Self
 
-from app.clocks.rows import CalendarRow, parse_hours
+from app.clocks.rows import CalendarRow, RowType, parse_hours
 
 CHINA_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 
@@ -25,6 +26,7 @@ _EPOCH_ORDINAL = date(2000, 1, 1).toordinal()
 _END_DAY = date(2100, 1, 1).toordinal() - _EPOCH_ORDINAL
 #: Days added past what the rows say, at first and whenever a table turns out too short.
 _GROWTH_DAYS = 3 * 366
+_MONDAY_TO_FRIDAY = (1, 2, 3, 4, 5)
 
 
 def position(at: datetime) -> tuple[int, int]:
@@ -42,6 +44,12 @@ def position(at: datetime) -> tuple[int, int]:
     return day, gone.seconds * 1_000_000 + gone.microseconds
 
 
+def moment(at: datetime) -> int:
+    """Microseconds from local midnight of day 0 to this time. Raises ValueError as ``position`` does."""
+    day, microseconds = position(at)
+    return day * DAY + microseconds
+
+
 def instant(day: int, microseconds: int) -> datetime:
     """The time, in UTC, ``microseconds`` after the local midnight of ``day``; these may exceed a DAY."""
     return _EPOCH_AT + timedelta(day, 0, microseconds)
@@ -50,6 +58,12 @@ def instant(day: int, microseconds: int) -> datetime:
 def day_number(on: date) -> int:
     """The day number of a date; negative before 2000."""
     return on.toordinal() - _EPOCH_ORDINAL
+
+
+def weekday(day: int) -> int:
+    """1 (Monday) to 7 of a day number."""
+    # Day 0 was a Saturday.
+    return (day + 5) % 7 + 1
 
 
 class _Hours:
@@ -91,67 +105,75 @@ class _Table(NamedTuple):
 class Calendar:
     """The working days and hours of one calendar code; it decides the same for ever, its tables only grow.
 
-    Outside the officially covered years Monday to Friday are taken as working days; ``covers`` tells.
+    Outside the officially covered years the days of the week alone decide (Monday to Friday unless a row says
+    otherwise), together with closures and whatever else is already known; ``covers`` tells.
     """
 
-    __slots__ = ("_covered", "_default", "_overrides", "_seasonal", "_table", "code", "standard_day_minutes")
+    __slots__ = (
+        *("_covered", "_default", "_hours_by_day", "_names", "_overrides", "_table", "_week"),
+        *("code", "standard_day_minutes"),
+    )
 
     def __init__(
         self,
         code: str,
         default: _Hours,
-        seasonal: dict[int, _Hours],
+        week: Sequence[int],
+        hours_by_day: dict[int, _Hours],
         overrides: dict[int, bool],
+        names: dict[int, CalendarRow],
         covered: tuple[int, int] | None,
     ) -> None:
         self.code = code
         #: one work_day 工作日 (城管): what the default hours add up to, seasonal hours or not
         self.standard_day_minutes = default.total // MINUTE
         self._default = default
-        self._seasonal = seasonal
+        self._week = tuple(each in week for each in range(1, 8))
+        self._hours_by_day = hours_by_day
         self._overrides = overrides
+        self._names = names
         self._covered = covered
         self._table = _Table([0], [0])
-        self._grow(max([*overrides, *seasonal, covered[1] if covered else 0]))
+        self._grow(max([*overrides, *hours_by_day, covered[1] if covered else 0]))
 
     @classmethod
     def from_rows(cls, rows: Iterable[CalendarRow], code: str) -> Self:
         """The calendar ``code``; rows of other calendars are passed over.
 
-        Raises ValueError (Chinese) without exactly one default hours row, when seasonal hours overlap, when a
-        day is both holiday and workday, when covered years have a gap, or for dates outside 2000 to 2099.
+        A closure goes before everything else, and what is still worked during it is worked only on days that
+        would be worked anyway. Then holidays and make-up days go before the week, and hours of single days
+        before those of the season.
+
+        Raises ValueError (Chinese) without exactly one default hours row, with several week rows, when two
+        seasonal hours, two hours of single days or two closures overlap, when a day is both holiday and
+        workday, when covered years have a gap, or for dates outside 2000 to 2099.
         """
-        default: _Hours | None = None
-        seasonal: dict[int, _Hours] = {}
-        overrides: dict[int, bool] = {}
-        years: set[int] = set()
-        for row in rows:
-            if row.calendar_code != code:
-                continue
-            if row.first_on is None or row.last_on is None:
-                if default is not None:
-                    raise ValueError(f"日历 {code} 有不止一行默认工作时间")
-                default = _Hours(parse_hours(row.hours))
-                continue
-            first, last = day_number(row.first_on), day_number(row.last_on)
-            if first < 0 or last >= _END_DAY:
+        own = [row for row in rows if row.calendar_code == code]
+        for row in own:
+            if row.first_on and row.last_on and not 0 <= day_number(row.first_on) <= day_number(row.last_on) < _END_DAY:
                 raise ValueError(f"日历 {code} 的 {row.key} 超出可计算的范围（2000 年至 2099 年）")
-            if row.row_type == "year":
-                years.add(row.first_on.year)
-            elif row.row_type == "hours":
-                hours = _Hours(parse_hours(row.hours))
-                for day in range(first, last + 1):
-                    if day in seasonal:
-                        raise ValueError(f"日历 {code} 的季节工作时间在 {_on(day)} 重叠")
-                    seasonal[day] = hours
-            else:
-                working = row.row_type == "workday"
-                for day in range(first, last + 1):
-                    if overrides.setdefault(day, working) != working:
-                        raise ValueError(f"日历 {code} 的 {_on(day)} 既是节假日又是调休上班日")
+        default = _only(code, own, "hours", "默认工作时间")
         if default is None:
             raise ValueError(f"日历 {code} 没有默认工作时间（起止日期都空的 hours 行）")
-        return cls(code, default, seasonal, overrides, _span(code, years))
+        week = _only(code, own, "week", "每周工作日（week）")
+        seasonal = _by_day(code, own, "hours", once="季节工作时间")
+        day_hours = _by_day(code, own, "day_hours", once="单日工作时间（day_hours）")
+        closures = _by_day(code, own, "closure", once="停工（closure）")
+        holidays, workdays = _by_day(code, own, "holiday"), _by_day(code, own, "workday")
+        if both := holidays.keys() & workdays.keys():
+            raise ValueError(f"日历 {code} 的 {_on(min(both))} 既是节假日又是调休上班日")
+        hours_of = {row.hours: _Hours(parse_hours(row.hours)) for row in own if row.hours}
+        return cls(
+            code,
+            hours_of[default.hours],
+            week.weekdays if week else _MONDAY_TO_FRIDAY,
+            {day: hours_of[row.hours] for day, row in (seasonal | day_hours | closures).items() if row.hours},
+            dict.fromkeys(holidays, False)
+            | dict.fromkeys(workdays, True)
+            | {day: False for day, row in closures.items() if not row.hours},
+            day_hours | holidays | closures,
+            _span(code, {row.first_on.year for row in own if row.row_type == "year" and row.first_on}),
+        )
 
     @property
     def horizon(self) -> date | None:
@@ -169,18 +191,24 @@ class Calendar:
         return covered is not None and covered[0] <= first_day and last_day <= covered[1]
 
     def is_working_day(self, on: date) -> bool:
-        """Holiday and make-up rows first, then Monday to Friday."""
+        """Closures first, then holiday and make-up rows, then the week."""
         return self._works(day_number(on))
+
+    def naming_row(self, day: int) -> CalendarRow | None:
+        """The row that makes this day special: a closure, else a holiday, else hours of its own (half day)."""
+        return self._names.get(day)
 
     def working_intervals(self, on: date) -> tuple[tuple[datetime, datetime], ...]:
         """(start, end) pairs in China time, ascending; empty on a day off."""
-        if not self.is_working_day(on):
-            return ()
         day = day_number(on)
         return tuple(
             (instant(day, start).astimezone(CHINA_TIME), instant(day, end).astimezone(CHINA_TIME))
-            for start, end in self._hours(day).intervals
+            for start, end in self.intervals(day)
         )
+
+    def intervals(self, day: int) -> tuple[tuple[int, int], ...]:
+        """The same as microseconds after local midnight."""
+        return self._hours(day).intervals if self._works(day) else ()
 
     def closes(self, day: int) -> int:
         """Close of business of a working day, microseconds after its local midnight."""
@@ -200,8 +228,10 @@ class Calendar:
         A start outside working time counts from the next working minute; an interval's end belongs to it, so
         4 hours from 08:00 end at 12:00 and not after lunch.
         """
-        target = self.worked(day, microseconds) + length
-        worked = self._table.worked  # read after the line above, which may have grown it
+        worked = self._reaching(day).worked
+        target = worked[day] + length
+        if worked[day + 1] != worked[day]:
+            target += self._hours(day).worked(microseconds)
         while target > worked[-1]:
             worked = self._grow(len(worked)).worked
         due_day = bisect_left(worked, target, day) - 1
@@ -215,13 +245,17 @@ class Calendar:
             working_days = self._grow(len(working_days)).working_days
         return bisect_left(working_days, target, day + 1) - 1
 
+    def working_days(self, first_day: int, until_day: int) -> int:
+        """How many working days there are from ``first_day`` up to, not including, ``until_day``."""
+        working_days = self._reaching(until_day).working_days
+        return working_days[until_day] - working_days[first_day]
+
     def _works(self, day: int) -> bool:
         override = self._overrides.get(day)
-        # Day 0 was a Saturday.
-        return (day + 5) % 7 < 5 if override is None else override
+        return self._week[weekday(day) - 1] if override is None else override
 
     def _hours(self, day: int) -> _Hours:
-        return self._seasonal.get(day, self._default)
+        return self._hours_by_day.get(day, self._default)
 
     def _reaching(self, day: int) -> _Table:
         table = self._table
@@ -246,6 +280,25 @@ class Calendar:
 
 def _on(day: int) -> date:
     return date.fromordinal(day + _EPOCH_ORDINAL)
+
+
+def _only(code: str, rows: Iterable[CalendarRow], row_type: RowType, title: str) -> CalendarRow | None:
+    """The one row of this type without dates."""
+    found = [row for row in rows if row.row_type == row_type and row.first_on is None]
+    if len(found) > 1:
+        raise ValueError(f"日历 {code} 有不止一行{title}")
+    return found[0] if found else None
+
+
+def _by_day(code: str, rows: Iterable[CalendarRow], row_type: RowType, *, once: str = "") -> dict[int, CalendarRow]:
+    """Day number → the row of this type with the day in its range. ``once``: what must not overlap, if it must not."""
+    found: dict[int, CalendarRow] = {}
+    for row in rows:
+        if row.row_type == row_type and row.first_on and row.last_on:
+            for day in range(day_number(row.first_on), day_number(row.last_on) + 1):
+                if found.setdefault(day, row) is not row and once:
+                    raise ValueError(f"日历 {code} 的{once}在 {_on(day)} 重叠")
+    return found
 
 
 def _span(code: str, years: set[int]) -> tuple[int, int] | None:

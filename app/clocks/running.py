@@ -1,26 +1,37 @@
-"""Clock rows on an event: started, met, stopped. Every due time is a ``clock_due`` row with its cause."""
+"""Clock rows on an event: started, met, stopped."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from app.clocks.arithmetic import Limit, due
+from app.clocks.arithmetic import counted_minutes, due, elapsed_minutes
 from app.clocks.calendar import Calendar
+from app.clocks.ladder import ClockKind
+from app.clocks.limits import Limit, LimitUnit
+from app.clocks.pauses import GivenBack
+from app.clocks.records import Clockwork, effective_pauses, given_back_of, next_rung_at, records_of, write_record
 from app.events.aggregate import EventAggregate
-from app.events.tables import Clock, ClockDue, WorkOrder
-
-ClockKind = Literal["signing", "first_contact", "handling", "citizen_total"]
+from app.events.clock_tables import Clock
+from app.events.tables import WorkOrder
 
 
 @dataclass(frozen=True, slots=True)
 class LimitRule:
-    """A limit with the rule that sets it, in words, and the calendar it is counted in."""
+    """A limit with the rule that sets it, in words, and how it is counted."""
 
     limit: Limit
     rule: str
     calendar_code: str
-    calendar: Calendar
+    clockwork: Clockwork
+    #: how much may stay uncounted; None: no limit of its own
+    cap: Limit | None = None
+    given_back: GivenBack = "covered"
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar it is counted in."""
+        return self.clockwork.calendars[self.calendar_code]
 
 
 def start_clock(
@@ -30,11 +41,11 @@ def start_clock(
     started_at: datetime,
     timeline_n: int,
     *,
-    order: WorkOrder | None = None,
-    report_id: UUID | None = None,
+    order_n: int | None = None,
     unit_id: int | None = None,
+    report_id: UUID | None = None,
 ) -> Clock:
-    """Starts a clock because of the timeline row ``timeline_n``; an order's clock belongs to its unit."""
+    """Starts a clock because of the timeline row ``timeline_n``. ``unit_id``: the unit whose time it is."""
     event = aggregate.event
     end = due(rule.calendar, started_at, rule.limit)
     clock = aggregate.new(
@@ -44,9 +55,9 @@ def start_clock(
         jurisdiction_id=event.jurisdiction_id,
         kind=kind,
         state="running",
-        order_n=order.n if order else None,
+        order_n=order_n,
         report_id=report_id,
-        unit_id=order.unit_id if order else unit_id,
+        unit_id=unit_id,
         item_id=event.item_id,
         district_code=event.district_code,
         street_code=event.street_code,
@@ -55,23 +66,21 @@ def start_clock(
         limit_value=rule.limit.value,
         limit_unit=rule.limit.unit.value,
         calendar_code=rule.calendar_code,
+        uncounted_cap=str(rule.cap) if rule.cap else None,
+        given_back=rule.given_back,
         rule=rule.rule,
         started_at=started_at,
         generation=1,
         due_at=end.due_at,
         assumed=end.assumed,
-        fired_at=None,
+        next_at=None,
         ended_at=None,
+        counted_minutes=None,
+        elapsed_minutes=None,
+        exempted_n=None,
     )
-    aggregate.new(
-        ClockDue,
-        event_id=event.id,
-        clock_n=clock.n,
-        generation=1,
-        due_at=end.due_at,
-        cause="started",
-        timeline_n=timeline_n,
-    )
+    write_record(aggregate, clock, "started", started_at, timeline_n, release=rule.clockwork.calendar_release)
+    aggregate.change(clock, next_at=next_rung_at(aggregate, clock, rule.clockwork))
     return clock
 
 
@@ -97,7 +106,25 @@ def end_clocks(
 ) -> None:
     """Ends clocks: ``met`` when the duty was done (late or not), ``stopped`` when it fell away."""
     for clock in clocks:
-        aggregate.change(clock, state=outcome, ended_at=at)
+        aggregate.change(clock, state=outcome, ended_at=at, next_at=None)
+
+
+def count_ended(aggregate: EventAggregate, work: Clockwork) -> None:
+    """Writes how long the clocks that ended in this act had run: counted minutes, and all of them."""
+    for clock in aggregate.clocks:
+        if clock.ended_at is None or clock.elapsed_minutes is not None:
+            continue
+        calendar = work.calendars[clock.calendar_code]
+        ended_at = max(clock.ended_at, clock.started_at)  # a clock of the machine that was set back
+        counted = counted_minutes(
+            calendar,
+            LimitUnit(clock.limit_unit),
+            clock.started_at,
+            ended_at,
+            effective_pauses(clock, records_of(aggregate, clock), calendar),
+            given_back=given_back_of(clock),
+        )
+        aggregate.change(clock, counted_minutes=counted, elapsed_minutes=elapsed_minutes(clock.started_at, ended_at))
 
 
 def relocate(aggregate: EventAggregate) -> None:

@@ -103,13 +103,28 @@ def _options() -> dict[str, Any]:
 
 @contextmanager
 def _current_database(database: str) -> Iterator[str]:
-    """Holds the database and names it to the processes started from here. Raises Unavailable for an old schema."""
+    """Waits for the database, holds it and names it to the processes started from here.
+
+    Raises Unavailable for an old schema, and ``typer.Exit`` when it was asked to stop while it waited.
+    """
     with database_url(database) as url:
+        asyncio.run(_until_it_answers(url))
         if not is_current(url):
             raise Unavailable("数据库结构不是本版本的：请先执行 bihuan db upgrade。")
         os.environ["BIHUAN_DATABASE_URL"] = url
         get_settings.cache_clear()
         yield url
+
+
+async def _until_it_answers(url: str) -> None:
+    from app.core.logging import configure_logging
+    from app.runtime import stop_on_signals, until_database_answers
+
+    configure_logging(get_settings())
+    stop = asyncio.Event()
+    with stop_on_signals(stop):
+        if not await until_database_answers(url, stop):
+            raise typer.Exit
 
 
 class _AnnouncingServer(uvicorn.Server):

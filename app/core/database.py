@@ -3,9 +3,12 @@
 Application code never commits: ``transaction`` does, before the answer goes out.
 """
 
-from collections.abc import AsyncIterator
+import re
+from collections import namedtuple
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -107,6 +110,34 @@ async def fetch(session: AsyncSession, sql: str, *values: Any) -> list[Any]:
         gone = isinstance(fault, asyncpg.InterfaceError | asyncpg.PostgresConnectionError)
         raise DBAPIError(sql[:200], None, fault, connection_invalidated=gone) from fault
     return found
+
+
+#: ``:name``, but no cast ``::type`` and no slice
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+
+
+@lru_cache(maxsize=2_000)
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    """The statement with ``$1`` … for its ``:name``s, and the names in that order. Finding them takes its time."""
+    names: dict[str, int] = {}
+    text = _PARAMETER.sub(lambda found: f"${names.setdefault(found[1], len(names) + 1)}", sql)
+    return text, tuple(names)
+
+
+@lru_cache(maxsize=500)
+def _row_type(names: tuple[str, ...]) -> type[Any]:
+    return namedtuple("Row", names, rename=True)
+
+
+async def fetch_named(session: AsyncSession, sql: str, values: Mapping[str, Any]) -> list[Any]:
+    """``fetch`` for a statement with ``:name`` parameters; those that it does not name are left out. Rows are tuples
+    with the columns as attributes.
+    """
+    text, names = _numbered(sql)
+    records = await fetch(session, text, *[values[name] for name in names])
+    if not records:
+        return []
+    return list(map(_row_type(tuple(records[0].keys()))._make, records))
 
 
 @asynccontextmanager

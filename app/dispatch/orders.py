@@ -1,6 +1,6 @@
 """The work order's life: dispatched, signed for, handled, reported done; and what its clocks do meanwhile."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -20,10 +20,14 @@ class OrderLimits:
     first_contact: LimitRule | None
 
 
+#: unit → the limits of an order for it: each unit's clocks run by its own calendar
+LimitsOf = Callable[[int], OrderLimits]
+
+
 def admit(
     aggregate: EventAggregate,
     org_id: int,
-    role: Literal["lead", "supporting", "desk", "inspector"],
+    role: Literal["lead", "supporting", "desk", "inspector", "supervising"],
     at: datetime,
 ) -> None:
     """Lets an organization see the event from now on in this role."""
@@ -48,7 +52,7 @@ def dismiss(aggregate: EventAggregate, org_id: int, at: datetime, *roles: str) -
 
 
 def dispatch(
-    aggregate: EventAggregate, decision: Decision, limits: OrderLimits, act: Act, releases: Mapping[str, int]
+    aggregate: EventAggregate, decision: Decision, limits: LimitsOf, act: Act, releases: Mapping[str, int]
 ) -> WorkOrder:
     """派单: the lead order and its supporting orders, with clocks, participants and the stored decision."""
     if decision.unit_id is None:
@@ -72,7 +76,7 @@ def dispatch(
     return lead
 
 
-def add_supporting(aggregate: EventAggregate, decision: Decision, limits: OrderLimits, act: Act) -> None:
+def add_supporting(aggregate: EventAggregate, decision: Decision, limits: LimitsOf, act: Act) -> None:
     """增派协办: a supporting order for a unit that a person names."""
     if decision.unit_id is None:
         raise ValueError("a decision without a unit cannot be dispatched")
@@ -85,10 +89,10 @@ def _order(
     unit_id: int,
     role: Literal["lead", "supporting"],
     decision_n: int,
-    limits: OrderLimits,
+    limits_of: LimitsOf,
     act: Act,
 ) -> WorkOrder:
-    event = aggregate.event
+    event, limits = aggregate.event, limits_of(unit_id)
     order = aggregate.new(
         WorkOrder,
         event_id=event.id,
@@ -115,16 +119,17 @@ def _order(
         ended_at=None,
     )
     admit(aggregate, unit_id, role, act.at)
-    start_clock(aggregate, "signing", limits.signing, act.at, decision_n, order=order)
-    start_clock(aggregate, "handling", limits.handling, act.at, decision_n, order=order)
+    start_clock(aggregate, "signing", limits.signing, act.at, decision_n, order_n=order.n, unit_id=unit_id)
+    start_clock(aggregate, "handling", limits.handling, act.at, decision_n, order_n=order.n, unit_id=unit_id)
     if limits.first_contact and role == "lead":
-        start_clock(aggregate, "first_contact", limits.first_contact, act.at, decision_n, order=order)
+        contact = limits.first_contact
+        start_clock(aggregate, "first_contact", contact, act.at, decision_n, order_n=order.n, unit_id=unit_id)
     return order
 
 
-def sign_for(aggregate: EventAggregate, order: WorkOrder, act: Act, *, automatically: bool = False) -> None:
-    """签收: by the unit, or by the clock when its time is up, so that it stops nothing."""
-    aggregate.advance(
+def sign_for(aggregate: EventAggregate, order: WorkOrder, act: Act, *, automatically: bool = False) -> int:
+    """签收: by the unit, or by the clock when its time is up, so that it stops nothing. Returns the act's number."""
+    n = aggregate.advance(
         order,
         "sign_for",
         act,
@@ -133,6 +138,7 @@ def sign_for(aggregate: EventAggregate, order: WorkOrder, act: Act, *, automatic
         signed_automatically=automatically,
     )
     end_clocks(aggregate, running(aggregate, "signing", order=order), "met", act.at)
+    return n
 
 
 def first_contact(aggregate: EventAggregate, order: WorkOrder, act: Act, *, reached: bool) -> None:
@@ -176,7 +182,7 @@ def report_done(
 def send_back(
     aggregate: EventAggregate,
     order: WorkOrder,
-    limits: OrderLimits,
+    limits: LimitsOf,
     act: Act,
     *,
     cause: str,
@@ -195,7 +201,9 @@ def send_back(
         result=None,
     )
     admit(aggregate, order.unit_id, "lead" if order.role == "lead" else "supporting", act.at)
-    start_clock(aggregate, "handling", limits.handling, act.at, n, order=order)
+    start_clock(
+        aggregate, "handling", limits(order.unit_id).handling, act.at, n, order_n=order.n, unit_id=order.unit_id
+    )
 
 
 def end_order(

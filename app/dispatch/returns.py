@@ -1,5 +1,10 @@
 """退单: a return request with its reason, and its review 派单异议审核."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.clocks.moving import pause_clock, take_back_pause
+from app.clocks.records import Clockwork
 from app.clocks.running import end_clocks, running
 from app.core.errors import Conflict
 from app.dispatch.orders import dismiss
@@ -13,6 +18,17 @@ REASONS = {
     "insufficient_information": "信息不足无法办理",
     "other": "其他",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A return request in the unit's words."""
+
+    reason_code: str
+    reason: str
+    suggested_unit_id: int | None
+    #: when the review is due; from then on the unit's clock counts again, decided or not
+    review_until: datetime
 
 
 class ReturnPending(Conflict):
@@ -36,22 +52,22 @@ def request(
     aggregate: EventAggregate,
     order: WorkOrder,
     act: Act,
-    *,
-    reason_code: str,
-    reason: str,
-    suggested_unit_id: int | None,
+    work: Clockwork,
+    asked: Asked,
 ) -> ReturnRequest:
-    """申请退单: only before the unit has reported done; handling and its clock go on (先办后议)."""
+    """申请退单: only before the unit has reported done; the unit goes on handling, its clock waits for the review."""
     refuse_while_pending(aggregate, order)
-    aggregate.advance(order, "request_return", act, data={"reason_code": reason_code}, note=reason)
+    n = aggregate.advance(order, "request_return", act, data={"reason_code": asked.reason_code}, note=asked.reason)
+    for clock in running(aggregate, "handling", order=order):
+        pause_clock(aggregate, clock, work, act.at, n, until=asked.review_until, grounds="return_review")
     return aggregate.new(
         ReturnRequest,
         event_id=order.event_id,
         n=aggregate.next_n(),
         order_n=order.n,
         state="requested",
-        reason_code=reason_code,
-        suggested_unit_id=suggested_unit_id,
+        reason_code=asked.reason_code,
+        suggested_unit_id=asked.suggested_unit_id,
         requested_at=act.at,
         decided_at=None,
     )
@@ -73,15 +89,19 @@ def approve(aggregate: EventAggregate, order: WorkOrder, act: Act) -> None:
     dismiss(aggregate, order.unit_id, act.at, order.role)
 
 
-def reject(aggregate: EventAggregate, order: WorkOrder, act: Act, *, reason: str) -> None:
-    """驳回退单: the unit goes on; its clock never stopped."""
+def reject(aggregate: EventAggregate, order: WorkOrder, act: Act, work: Clockwork, *, reason: str) -> None:
+    """驳回退单: the unit goes on; the pause of its clock is taken back, as if it had not asked."""
     found = _pending(aggregate, order)
-    aggregate.advance(order, "reject_return", act, data={"reason_code": found.reason_code}, note=reason)
+    n = aggregate.advance(order, "reject_return", act, data={"reason_code": found.reason_code}, note=reason)
+    for clock in running(aggregate, "handling", order=order):
+        take_back_pause(aggregate, clock, work, act.at, n, grounds="return_review")
     aggregate.advance(found, "reject", act, decided_at=act.at)
 
 
-def withdraw(aggregate: EventAggregate, order: WorkOrder, act: Act) -> None:
-    """撤回退单申请: by the unit itself."""
+def withdraw(aggregate: EventAggregate, order: WorkOrder, act: Act, work: Clockwork) -> None:
+    """撤回退单申请: by the unit itself; it had no ground for the pause of its clock, which is taken back."""
     found = _pending(aggregate, order)
-    aggregate.advance(order, "withdraw_return", act)
+    n = aggregate.advance(order, "withdraw_return", act)
+    for clock in running(aggregate, "handling", order=order):
+        take_back_pause(aggregate, clock, work, act.at, n, grounds="return_review")
     aggregate.advance(found, "withdraw", act, decided_at=act.at)

@@ -12,18 +12,20 @@ from uuid import UUID
 
 from app.core.database import Base, Json
 from app.core.set_writes import plain_row, set_values
-from app.events.lifecycles import EVENT, INSPECTION, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
+from app.events.clock_tables import Clock, ClockDue, ClockRung, LimitRequest
+from app.events.lifecycles import EVENT, INSPECTION, LIMIT_REQUEST, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
 from app.events.report_tables import Callback, Debt, EventReport, Report
-from app.events.tables import Clock, Event, Inspection, Participant, ReturnRequest, WorkOrder
+from app.events.tables import Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline_tables import Timeline
 
-Subject = Event | WorkOrder | ReturnRequest | Inspection | Report
+Subject = Event | WorkOrder | ReturnRequest | LimitRequest | Inspection | Report
 RowT = TypeVar("RowT", bound=Base)
 
 _LIFECYCLES: dict[type[Base], Lifecycle] = {
     Event: EVENT,
     WorkOrder: WORK_ORDER,
     ReturnRequest: RETURN_REQUEST,
+    LimitRequest: LIMIT_REQUEST,
     Inspection: INSPECTION,
     Report: REPORT,
 }
@@ -65,10 +67,11 @@ class PendingTimeline:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message owed to the system that sent a report; sealed under the report's key when it is written."""
+    """A message owed to the system that sent a report, sealed under the report's key when it is written; or a notice
+    about no report, which names nobody."""
 
-    report: Report
-    kind: Literal["receipt", "result", "return", "alert"]
+    report: Report | None
+    kind: Literal["receipt", "result", "return", "alert", "notice"]
     body: Json
     at: datetime
     #: the client that is told; the report's own client when None
@@ -84,7 +87,12 @@ class EventAggregate:
     orders: list[WorkOrder] = field(default_factory=list)
     returns: list[ReturnRequest] = field(default_factory=list)
     inspections: list[Inspection] = field(default_factory=list)
+    limit_requests: list[LimitRequest] = field(default_factory=list)
+    #: the running clocks, and those that ended in this act
     clocks: list[Clock] = field(default_factory=list)
+    #: the due times that the event's clocks had, and their rungs that fired; in order
+    clock_dues: list[ClockDue] = field(default_factory=list)
+    clock_rungs: list[ClockRung] = field(default_factory=list)
     participants: list[Participant] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     debts: list[Debt] = field(default_factory=list)
@@ -141,6 +149,9 @@ class EventAggregate:
             ReturnRequest: self.returns,
             Inspection: self.inspections,
             Clock: self.clocks,
+            ClockDue: self.clock_dues,
+            ClockRung: self.clock_rungs,
+            LimitRequest: self.limit_requests,
             Participant: self.participants,
             Report: self.reports,
             Debt: self.debts,

@@ -21,6 +21,11 @@ class _Holder:
 Row = tuple[str, str, str]
 
 
+def one_of(column: str, values: Iterable[str]) -> str:
+    """The SQL condition that a column has one of these values."""
+    return f"{column} IN (" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
 class Lifecycle:
     """States and triggers of one kind of subject, as data; the first state listed is where it begins."""
 
@@ -146,6 +151,24 @@ INSPECTION = Lifecycle(
         ("cancel", "requested claimed", "cancelled"),
     ],
     ends="passed failed cancelled",
+)
+
+# 延期, 挂账, 等待诉求人, 超期申诉. Of several approvers each but the last moves it to ``reviewed``. What was agreed for
+# a time (挂账, 等待) holds until it is over: settled by the unit (销账) and verified, or ended by its own date.
+LIMIT_REQUEST = Lifecycle(
+    "limit_request",
+    "时限申请",
+    [
+        ("review", "requested reviewed", "reviewed"),
+        ("grant", "requested reviewed", "granted"),
+        ("reject", "requested reviewed", "rejected"),
+        ("withdraw", "requested reviewed", "withdrawn"),
+        ("claim_settled", "granted", "settling"),
+        ("verify_settled", "settling", "ended"),
+        ("refuse_settled", "settling", "granted"),
+        ("end", "granted settling", "ended"),
+    ],
+    ends="rejected withdrawn ended",
 )
 
 # A report is settled when its event has ended and nothing is owed to its reporter any more, whatever the end was.

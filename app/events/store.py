@@ -14,8 +14,9 @@ from app.core.set_writes import plain_row, read_row, write_rows
 from app.core.tables import Delivery
 from app.events.again import ReportMoved
 from app.events.aggregate import EventAggregate
+from app.events.clock_tables import Clock, ClockDue, ClockRung, LimitRequest
 from app.events.report_tables import Callback, Debt, EventReport, Report
-from app.events.tables import Clock, Event, Inspection, Participant, ReturnRequest, WorkOrder
+from app.events.tables import Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline import seal_chain
 from app.events.timeline_tables import Timeline
 
@@ -32,6 +33,11 @@ _LOAD = """
       (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.n) FROM inspection i WHERE i.event_id = e.id) AS inspections,
       (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.n) FROM clock c
         WHERE c.event_id = e.id AND c.state = 'running') AS clocks,
+      (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.clock_n, d.generation) FROM clock_due d JOIN clock c
+        ON c.event_id = d.event_id AND c.n = d.clock_n WHERE d.event_id = e.id AND c.state = 'running') AS dues,
+      (SELECT jsonb_agg(to_jsonb(g)) FROM clock_rung g JOIN clock c
+        ON c.event_id = g.event_id AND c.n = g.clock_n WHERE g.event_id = e.id AND c.state = 'running') AS rungs,
+      (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.n) FROM limit_request l WHERE l.event_id = e.id) AS limit_requests,
       (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.n) FROM event_participant p
         WHERE p.event_id = e.id AND p.until IS NULL) AS participants,
       (SELECT jsonb_agg(DISTINCT t.actor_id) FROM timeline t WHERE t.event_id = e.id AND t.subject = 'work_order'
@@ -58,6 +64,9 @@ _LOAD_REPORTS = text(
         AS callbacks,
       (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.event_id, c.n) FROM clock c JOIN mine m ON m.id = c.report_id
         WHERE c.state = 'running' AND c.event_id <> :id) AS clocks,
+      (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.event_id, d.clock_n, d.generation) FROM clock_due d JOIN clock c
+        ON c.event_id = d.event_id AND c.n = d.clock_n JOIN mine m ON m.id = c.report_id
+        WHERE c.state = 'running' AND c.event_id <> :id) AS dues,
       (SELECT jsonb_agg(to_jsonb(l)) FROM event_report l JOIN mine m ON m.id = l.report_id WHERE l.left_at IS NULL)
         AS links,
       (SELECT jsonb_object_agg(k.report_id, k.wrapped) FROM report_key k JOIN mine m ON m.id = k.report_id) AS keys_
@@ -115,7 +124,10 @@ async def load_events(
             orders=_rows(WorkOrder, row["orders"]),
             returns=_rows(ReturnRequest, row["returns"]),
             inspections=_rows(Inspection, row["inspections"]),
+            limit_requests=_rows(LimitRequest, row["limit_requests"]),
             clocks=_rows(Clock, row["clocks"]),
+            clock_dues=_rows(ClockDue, row["dues"]),
+            clock_rungs=_rows(ClockRung, row["rungs"]),
             participants=_rows(Participant, row["participants"]),
             handlers=frozenset(row["handlers"] or ()),
             repeated=read_row(Timeline, row["repeated"]) if row["repeated"] else None,
@@ -132,6 +144,7 @@ async def load_reports(session: AsyncSession, aggregate: EventAggregate, *, only
     aggregate.callbacks = _rows(Callback, row.callbacks)
     aggregate.links = _rows(EventReport, row.links)
     aggregate.clocks += _rows(Clock, row.clocks)
+    aggregate.clock_dues += _rows(ClockDue, row.dues)
     aggregate.data_keys = {UUID(key): bytes.fromhex(value[2:]) for key, value in (row.keys_ or {}).items()}
 
 
@@ -156,22 +169,26 @@ async def write_events(
 def _deliveries(aggregate: EventAggregate, keyring: Keyring) -> list[Delivery]:
     rows: list[Delivery] = []
     for message in aggregate.outgoing:
-        wrapped = aggregate.data_keys.get(message.report.id)
-        if wrapped is None:
+        report, body = message.report, orjson.dumps(message.body)
+        wrapped = aggregate.data_keys.get(report.id) if report else None
+        if report is None:
+            sealed = keyring.seal_alone(body, DELIVERY_AAD)
+        elif wrapped is None:
             # The person was erased: nothing about them may leave any more, and nothing is owed to their source.
-            for debt in aggregate.open_debts("result", report=message.report):
+            for debt in aggregate.open_debts("result", report=report):
                 aggregate.change(debt, waived="erased")
             continue
-        body = orjson.dumps(message.body)
+        else:
+            sealed = seal(keyring.unwrap(wrapped), body, DELIVERY_AAD + report.id.bytes)
         rows.append(
             plain_row(
                 Delivery,
                 lane_id=aggregate.event.id,
                 n=aggregate.next_n(),
-                destination_id=message.destination_id or message.report.client_id,
-                report_id=message.report.id,
+                destination_id=message.destination_id or (report.client_id if report else None),
+                report_id=report.id if report else None,
                 kind=message.kind,
-                sealed=seal(keyring.unwrap(wrapped), body, DELIVERY_AAD + message.report.id.bytes),
+                sealed=sealed,
                 state="waiting",
                 created_at=message.at,
                 next_at=message.at,

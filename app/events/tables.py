@@ -13,17 +13,12 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     Text,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, Json
-from app.events.lifecycles import EVENT, INSPECTION, RETURN_REQUEST, WORK_ORDER
-
-
-def _one_of(column: str, values: tuple[str, ...]) -> str:
-    return f"{column} IN (" + ", ".join(f"'{value}'" for value in values) + ")"
+from app.events.lifecycles import EVENT, INSPECTION, RETURN_REQUEST, WORK_ORDER, one_of
 
 
 class Event(Base):
@@ -31,9 +26,9 @@ class Event(Base):
 
     __tablename__ = "event"
     __table_args__ = (
-        CheckConstraint(_one_of("state", EVENT.states), name="state"),
+        CheckConstraint(one_of("state", EVENT.states), name="state"),
         CheckConstraint("(merged_into IS NOT NULL) = (state = 'merged')", name="merged_into"),
-        CheckConstraint("(ended_at IS NOT NULL) = (" + _one_of("state", EVENT.ends) + ")", name="ended_at"),
+        CheckConstraint("(ended_at IS NOT NULL) = (" + one_of("state", EVENT.ends) + ")", name="ended_at"),
         CheckConstraint("settled_at IS NULL OR ended_at IS NOT NULL", name="settled_at"),
         CheckConstraint("level IN ('grid', 'street', 'district', 'city')", name="level"),
         CheckConstraint("urgency IN ('normal', 'urgent', 'critical')", name="urgency"),
@@ -109,7 +104,7 @@ class Participant(Base):
 
     __tablename__ = "event_participant"
     __table_args__ = (
-        CheckConstraint(_one_of("role", ("lead", "supporting", "inspector", "desk")), name="role"),
+        CheckConstraint(one_of("role", ("lead", "supporting", "inspector", "desk", "supervising")), name="role"),
         CheckConstraint("until IS NULL OR until >= since", name="period"),
         Index("ix_participant_org", "org_id", "event_id", postgresql_where=text("until IS NULL")),
     )
@@ -127,10 +122,10 @@ class WorkOrder(Base):
 
     __tablename__ = "work_order"
     __table_args__ = (
-        CheckConstraint(_one_of("state", WORK_ORDER.states), name="state"),
+        CheckConstraint(one_of("state", WORK_ORDER.states), name="state"),
         CheckConstraint("role IN ('lead', 'supporting')", name="role"),
         CheckConstraint("result IN ('resolved', 'explained')", name="result"),
-        CheckConstraint("(ended_at IS NOT NULL) = (" + _one_of("state", WORK_ORDER.ends) + ")", name="ended_at"),
+        CheckConstraint("(ended_at IS NOT NULL) = (" + one_of("state", WORK_ORDER.ends) + ")", name="ended_at"),
         Index(
             "uq_work_order_lead",
             "event_id",
@@ -187,7 +182,7 @@ class ReturnRequest(Base):
 
     __tablename__ = "return_request"
     __table_args__ = (
-        CheckConstraint(_one_of("state", RETURN_REQUEST.states), name="state"),
+        CheckConstraint(one_of("state", RETURN_REQUEST.states), name="state"),
         Index("uq_return_open", "event_id", "order_n", unique=True, postgresql_where=text("state = 'requested'")),
         ForeignKeyConstraint(["event_id", "order_n"], ["work_order.event_id", "work_order.n"]),
     )
@@ -208,7 +203,7 @@ class Inspection(Base):
 
     __tablename__ = "inspection"
     __table_args__ = (
-        CheckConstraint(_one_of("state", INSPECTION.states), name="state"),
+        CheckConstraint(one_of("state", INSPECTION.states), name="state"),
         ForeignKeyConstraint(["event_id", "order_n"], ["work_order.event_id", "work_order.n"]),
         Index("uq_inspection_open", "event_id", unique=True, postgresql_where=text("ended_at IS NULL")),
         Index("ix_inspection_open", "jurisdiction_id", "event_id", postgresql_where=text("ended_at IS NULL")),
@@ -224,96 +219,3 @@ class Inspection(Base):
     evidence: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     requested_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-
-
-class Clock(Base):
-    """One running limit. Its ``due_at`` is a foreign key into ``clock_due``: no due time without a recorded cause."""
-
-    __tablename__ = "clock"
-    __table_args__ = (
-        CheckConstraint("kind IN ('signing', 'first_contact', 'handling', 'citizen_total')", name="kind"),
-        CheckConstraint("state IN ('running', 'met', 'stopped')", name="state"),
-        CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="ended_at"),
-        CheckConstraint("limit_value > 0", name="limit_value"),
-        ForeignKeyConstraint(
-            ["event_id", "n", "generation", "due_at"],
-            ["clock_due.event_id", "clock_due.clock_n", "clock_due.generation", "clock_due.due_at"],
-            name="fk_clock_due",
-            use_alter=True,
-        ),
-        Index("ix_clock_sweep", "due_at", postgresql_where=text("state = 'running' AND fired_at IS NULL")),
-        Index(
-            "ix_clock_due",
-            "jurisdiction_id",
-            "due_at",
-            "event_id",
-            "n",
-            postgresql_where=text("state = 'running'"),
-        ),
-        Index(
-            "ix_clock_unit",
-            "unit_id",
-            "due_at",
-            "event_id",
-            "n",
-            postgresql_where=text("state = 'running' AND unit_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_clock_street",
-            "street_code",
-            "due_at",
-            "event_id",
-            "n",
-            postgresql_where=text("state = 'running'"),
-        ),
-        # for the figures of a period: due times rise with the table, so block ranges do and writing costs nothing
-        Index("ix_clock_period", "due_at", postgresql_using="brin", postgresql_with={"autosummarize": True}),
-        Index("ix_clock_report", "report_id", postgresql_where=text("state = 'running'")),
-    )
-
-    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), primary_key=True)
-    n: Mapped[int] = mapped_column(primary_key=True)
-    jurisdiction_id: Mapped[int] = mapped_column(SmallInteger)
-    kind: Mapped[str]
-    state: Mapped[str]
-    #: the order whose clock it is, or the report (citizen_total)
-    order_n: Mapped[int | None]
-    report_id: Mapped[UUID | None]
-    unit_id: Mapped[int | None]
-    item_id: Mapped[int | None]
-    district_code: Mapped[str | None]
-    street_code: Mapped[str | None]
-    community_code: Mapped[str | None]
-    channel: Mapped[str]
-    limit_value: Mapped[int]
-    limit_unit: Mapped[str]
-    calendar_code: Mapped[str]
-    #: which rule set this limit, in words
-    rule: Mapped[str]
-    started_at: Mapped[datetime]
-    generation: Mapped[int]
-    due_at: Mapped[datetime]
-    #: the due time rests on a year whose official calendar was not there yet
-    assumed: Mapped[bool]
-    #: the sweep has acted on this generation
-    fired_at: Mapped[datetime | None]
-    #: when it was met or stopped
-    ended_at: Mapped[datetime | None]
-
-
-class ClockDue(Base):
-    """Insert-only: every due time that a clock ever had, and why."""
-
-    __tablename__ = "clock_due"
-    __table_args__ = (
-        UniqueConstraint("event_id", "clock_n", "generation", "due_at"),
-        ForeignKeyConstraint(["event_id", "clock_n"], ["clock.event_id", "clock.n"]),
-        ForeignKeyConstraint(["event_id", "timeline_n"], ["timeline.event_id", "timeline.n"]),
-    )
-
-    event_id: Mapped[UUID] = mapped_column(primary_key=True)
-    clock_n: Mapped[int] = mapped_column(primary_key=True)
-    generation: Mapped[int] = mapped_column(primary_key=True)
-    due_at: Mapped[datetime]
-    cause: Mapped[str]
-    timeline_n: Mapped[int]

@@ -12,13 +12,14 @@ from app.core.ids import uuid7
 from app.core.set_writes import plain_row
 from app.events.aggregate import Act, EventAggregate
 from app.events.report_tables import EventReport, Report, ReportIdentity
-from app.events.tables import Event
+from app.events.tables import Event, WorkOrder
 from app.grid.locating import Location
 from app.intake.analysis import Analysis
 from app.intake.duplicates import Sighting, bucket_of
 from app.intake.inbox import Arrival
 from app.intake.masking import mask_name, mask_personal_numbers, mask_phone
 from app.intake.normalised import NormalisedReport, Reporter
+from app.items.danger import Danger
 from app.items.rows import ItemRow
 
 IDENTITY_AAD = b"identity"
@@ -217,7 +218,23 @@ def admit_report(
     data: Json = {"channel": source.channel, "cause": cause, "release": dict(event.release_vector)}
     aggregate.record(act, "received", report=report, data=data, note="")
     aggregate.record(act, "analyzed", report=report, data=analysis.as_data(), note="")
+    heed_danger(aggregate, analysis.danger)
     return report
+
+
+def heed_danger(aggregate: EventAggregate, danger: Danger | None) -> Json:
+    """Danger to life makes an open event with its open orders critical 特急, whichever report tells of it and when.
+
+    Nothing here makes them less. Returns what the timeline says of it; empty without a danger.
+    """
+    if danger is None:
+        return {}
+    if aggregate.event.ended_at is None:
+        rows: list[Event | WorkOrder] = [aggregate.event, *aggregate.open_orders]
+        for row in rows:
+            if row.urgency != "critical":
+                aggregate.change(row, urgency="critical")
+    return {"urgency": aggregate.event.urgency, "danger": {"rule": danger.rule, "handover": danger.handover}}
 
 
 def _pairs(source: NormalisedReport) -> str | None:

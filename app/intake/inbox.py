@@ -68,6 +68,8 @@ def arrive(raw: bytes, body: Mapping[str, Any], report: NormalisedReport, keyrin
     return Arrival(uuid7(), raw, report, keyring.digest(canonical, "source_ref"), data_key, wrapped)
 
 
+# No index is named, because two must hold: one message of a revision, and one report of a ref. Whoever meets another
+# transaction there waits until that one has ended, and then finds what it kept.
 _KEEP = """
     WITH arrived AS (
       SELECT * FROM json_to_recordset(CAST(CAST($1 AS text) AS json))
@@ -75,11 +77,8 @@ _KEEP = """
              state text, fault text)
     ), kept AS (
       INSERT INTO inbox (id, client_id, source_ref, revision, received_at, digest, sealed, state, fault)
-      SELECT id, $2, source_ref, revision, $3, digest, sealed, state, fault FROM arrived a
-      WHERE a.state = 'supplement' OR NOT EXISTS (
-        SELECT FROM inbox i WHERE i.client_id = $2 AND i.source_ref = a.source_ref
-      )
-      ON CONFLICT (client_id, source_ref, revision) DO NOTHING RETURNING id
+      SELECT id, $2, source_ref, revision, $3, digest, sealed, state, fault FROM arrived
+      ON CONFLICT DO NOTHING RETURNING id
     ), keys AS (
       INSERT INTO report_key (report_id, wrapped) SELECT a.id, a.wrapped FROM arrived a JOIN kept USING (id)
     )

@@ -17,6 +17,14 @@ class InboxMessage(Base):
         UniqueConstraint("client_id", "source_ref", "revision"),
         CheckConstraint("state IN ('accepted', 'held', 'supplement')", name="state"),
         CheckConstraint("(state = 'held') = (fault IS NOT NULL)", name="fault"),
+        # what first came under a ref becomes its report; whatever comes after it only adds to that
+        Index(
+            "uq_inbox_first",
+            "client_id",
+            "source_ref",
+            unique=True,
+            postgresql_where=text("state <> 'supplement'"),
+        ),
         Index("ix_inbox_held", "received_at", postgresql_where=text("state = 'held'")),
     )
 

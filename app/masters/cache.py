@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.organizations import Organizations
 from app.accounts.tables import Organization
 from app.clocks.calendar import Calendar
+from app.clocks.ladder import Ladder
+from app.clocks.records import Clockwork
 from app.clocks.rows import CalendarRow
 from app.core import releases
 from app.core.errors import NotFound
@@ -131,6 +133,12 @@ class _Builder:
             reads=("routing-rules",),
         )
         calendars = await self._part("calendars", ("calendar",), lambda rows: calendars_of(rows["calendar"]))
+        ladder = await self._part(
+            "ladder",
+            ("escalation-rungs", "items"),
+            lambda rows: Ladder(rows["escalation-rungs"], item_ids),
+            reads=("escalation-rungs",),
+        )
         masters = Masters(
             jurisdiction_id=self._jurisdiction_id,
             jurisdiction_code=code,
@@ -142,7 +150,7 @@ class _Builder:
             places=places,
             organizations=organizations,
             rules=rules,
-            calendars=calendars,
+            clockwork=Clockwork(calendars, ladder, self._vector.get("calendar")),
             policies=policies,
         )
         return masters, self._parts

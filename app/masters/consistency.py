@@ -12,6 +12,7 @@ from typing import Any, Final
 from app.accounts.organizations import organization_faults
 from app.accounts.rows import OrganizationRow
 from app.clocks.calendar import Calendar
+from app.clocks.ladder import RELATIVE, RungRow
 from app.clocks.rows import CalendarRow
 from app.core.errors import Conflict
 from app.dispatch.rows import RoutingRuleRow
@@ -48,6 +49,7 @@ class Proposal:
     organizations: tuple[OrganizationRow, ...] | None = None
     routing_rules: tuple[RoutingRuleRow, ...] | None = None
     calendar: tuple[CalendarRow, ...] | None = None
+    escalation_rungs: tuple[RungRow, ...] | None = None
     policies: tuple[PolicyRow, ...] | None = None
     #: names of the accounts there are
     usernames: frozenset[str] = frozenset()
@@ -184,6 +186,34 @@ def _policy_calendar(p: Proposal) -> list[str]:
     return [f"策略 calendar 指定的日历 {wanted} 不在工作日历中"]
 
 
+def _organization_calendars(p: Proposal) -> list[str]:
+    codes = {row.calendar_code for row in p.calendar or ()}
+    return [
+        f"单位 {row.code}（{row.name}）的日历 {row.calendar_code} 不在工作日历中"
+        for row in p.organizations or ()
+        if row.calendar_code is not None and row.calendar_code not in codes
+    ]
+
+
+def _rung_items(p: Proposal) -> list[str]:
+    keys = {row.key for row in p.items or ()}
+    return [
+        f"督办阶梯 {row.key} 的事项不在事项清单中"
+        for row in p.escalation_rungs or ()
+        if row.item_key and row.item_key not in keys
+    ]
+
+
+def _rung_units(p: Proposal) -> list[str]:
+    units = {row.code: row for row in p.organizations or ()}
+    return [
+        f"督办阶梯 {row.key} 要通知的单位 {code} {why}"
+        for row in p.escalation_rungs or ()
+        for code in row.to
+        if code not in RELATIVE and (why := _unusable(units, code))
+    ]
+
+
 #: the kinds a check looks at: all of them must be there, and one of them is being published → the check
 _CHECKS: Final[tuple[tuple[tuple[str, ...], Callable[[Proposal], list[str]]], ...]] = (
     (("items",), _items),
@@ -202,6 +232,9 @@ _CHECKS: Final[tuple[tuple[tuple[str, ...], Callable[[Proposal], list[str]]], ..
     (("routing-rules",), _rule_channels),
     (("calendar",), _calendar),
     (("calendar", "policies"), _policy_calendar),
+    (("organizations", "calendar"), _organization_calendars),
+    (("escalation-rungs", "items"), _rung_items),
+    (("escalation-rungs", "organizations"), _rung_units),
 )
 
 

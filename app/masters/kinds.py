@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from app.accounts.rows import OrganizationRow, UserRow
+from app.clocks.ladder import RungRow
 from app.clocks.rows import CalendarRow
 from app.core.releases import Mode
 from app.dispatch.rows import RoutingRuleRow
@@ -38,6 +39,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "routing-rules": Kind("派单规则", RoutingRuleRow),
     # A holiday that was moved moves the limits that are running.
     "calendar": Kind("工作日历", CalendarRow, mode="re_decide_open"),
+    "escalation-rungs": Kind("督办阶梯", RungRow),
     "policies": Kind("策略", PolicyRow),
     "users": Kind("人员账号", UserRow, released=False),
 }

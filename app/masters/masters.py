@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.accounts.organizations import Organizations
-from app.clocks.calendar import Calendar
+from app.clocks.records import Clockwork
 from app.dispatch.routing import Rules
 from app.grid.place_index import PlaceIndex
 from app.items.catalogue import Catalogue
@@ -28,6 +28,6 @@ class Masters:
     places: PlaceIndex
     organizations: Organizations
     rules: Rules
-    #: by calendar code
-    calendars: Mapping[str, Calendar]
+    #: calendars by code, and the escalation ladder
+    clockwork: Clockwork
     policies: Policies

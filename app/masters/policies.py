@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.clocks.arithmetic import Limit
+from app.clocks.limits import Limit
+from app.clocks.pauses import GivenBack
 from app.feedback.answers import SCALES
 
 
@@ -39,6 +40,12 @@ def _count(text: str) -> int:
 def _code(text: str) -> str:
     if not text or "/" in text:
         raise ValueError("应为日历代码")
+    return text
+
+
+def _given_back(text: str) -> str:
+    if text not in ("covered", "touched"):
+        raise ValueError("应为 covered（整日在暂停内才退还）或 touched（沾到暂停即退还）")
     return text
 
 
@@ -77,6 +84,15 @@ KNOWN: dict[str, Known] = {
     "handling_limit.street": Known(_limit, "1 work_day", _OURS),
     "handling_limit.district": Known(_limit, "3 work_day", _OURS),
     "handling_limit.city": Known(_limit, "5 work_day", _OURS),
+    "acceptance_limit": Known(_limit, "1 work_hour", _OURS),
+    "filing_limit": Known(_limit, "2 work_hour", _OURS),
+    "dispatch_limit": Known(_limit, "2 work_hour", _OURS),
+    "return_review_limit": Known(_limit, "4 work_hour", _OURS),
+    "inspection_limit": Known(_limit, "1 work_day", _OURS),
+    "callback_limit": Known(_limit, "2 legal_work_day", _OURS),
+    "uncounted_cap": Known(_limit, "10 work_day", "不计时须有上限（项目默认值，可改）"),
+    "pause_gives_back": Known(_given_back, "covered", _OURS),
+    "late_mark_minutes": Known(_count, "5", _OURS),
     "rehandle_limit": Known(_limit, "3 legal_work_day", "上海某街道：二次办理 3 个工作日（DOMAIN.md §4）"),
     "callback_attempts": Known(_count, "3", _OURS),
     "near_limit_share": Known(_share, "0.2", _OURS),
@@ -161,6 +177,25 @@ class Policies:
     def total_limit(self, demand_type: str) -> str:
         """The citizen's clock, from receipt, of a demand type or ``"finding"``. Raises KeyError."""
         return str(self._values[f"total_limit.{demand_type}"])
+
+    def stage_limit(self, stage: str) -> str:
+        """The limit of a stage that is the centre's own: ``"filing"`` → ``"2 work_hour"``. Raises KeyError."""
+        return str(self._values[f"{stage}_limit"])
+
+    @property
+    def uncounted_cap(self) -> str:
+        """How much of a handling clock may stay uncounted, as ``"10 work_day"``; a deferral has its own limit."""
+        return str(self._values["uncounted_cap"])
+
+    @property
+    def pause_gives_back(self) -> GivenBack:
+        """Which days a pause gives back to a limit in days: those it covers, or those it touches."""
+        return "touched" if self._values["pause_gives_back"] == "touched" else "covered"
+
+    @property
+    def late_mark(self) -> timedelta:
+        """A rung that fires later than this after its time is marked late."""
+        return timedelta(minutes=int(self._values["late_mark_minutes"]))
 
     @property
     def rehandle_limit(self) -> str:

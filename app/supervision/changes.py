@@ -17,7 +17,7 @@ from app.core.pagination import decode_cursor, digest_of, encode_cursor
 from app.events.visibility import Sight
 
 #: rows looked at by one request, whosever they are
-BUDGET = 5_000
+BUDGET = 2_500
 _KINDS = (int, UUID, int)
 
 

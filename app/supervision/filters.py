@@ -1,7 +1,7 @@
 """Filters that mean the same in every list. A value that nothing can match is refused, not answered with nothing."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -97,7 +97,7 @@ class Names:
     organizations: Organizations
     #: whether a division code belongs to the jurisdiction
     area_known: Callable[[str], bool]
-    domains: Collection[str]
+    domain_known: Callable[[str], bool]
     #: as an area filter: everything
     jurisdiction_code: str
 
@@ -127,7 +127,7 @@ class Filters:
 
     def as_dict(self) -> dict[str, Any]:
         """For the cursor's digest."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @property
     def area_level(self) -> str | None:
@@ -135,6 +135,7 @@ class Filters:
         return {6: "district", 9: "street", 12: "community"}.get(len(self.area)) if self.area else None
 
 
+_FIELDS = tuple(field.name for field in fields(Filters))
 _LIFECYCLES: dict[type[PageQuery], Lifecycle] = {
     EventQuery: EVENT,
     OrderQuery: WORK_ORDER,
@@ -168,7 +169,7 @@ def filters_of(query: PageQuery, names: Names, *, lifecycle: Lifecycle | None = 
     for state in states:
         if state not in lifecycle.states:
             refuse("state", f"没有“{state}”这种状态，可用：{'、'.join(lifecycle.states)}")
-    if "domain" in given and given["domain"] not in names.domains:
+    if "domain" in given and not names.domain_known(given["domain"]):
         refuse("domain", f"事项清单里没有“{given['domain']}”这个领域")
     unit_id = names.organizations.id_of(given["unit"]) if "unit" in given else None
     if "unit" in given and unit_id is None:

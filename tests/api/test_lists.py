@@ -10,12 +10,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.tokens import UserSubject
+from app.api.changes import ChangesShape
+from app.api.event_shapes import EventSummary, OrderInList
+from app.api.inspections import InspectionInList
+from app.api.report_shapes import ReportInList
+from app.api.shapes import PageShape, Shape
+from app.api.supervision import OverdueShape
 from app.commands.bench import lists_data as data
 from app.commands.bench import lists_load as loader
+from app.commands.bench.statements import StatementCount
 from app.core.pagination import Page
 from app.events.visibility import Areas, Sight
 from app.runtime import Runtime
@@ -238,9 +245,7 @@ async def test_every_list_gives_every_row_of_the_asker_once(reading: AsyncSessio
 
 async def test_lists_over_http_take_a_constant_number_of_statements(runtime_of_lists: Runtime) -> None:
     jurisdiction, users = await loader.user_ids(runtime_of_lists.sessions)
-    statements: list[str] = []
-    engine = runtime_of_lists.sessions.kw["bind"].sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    statements = StatementCount(runtime_of_lists.read_sessions)
     paths = ("/events", "/work-orders", "/reports", "/inspections", "/supervision/overdue", "/reports?owes=callback")
     for name, user in users.items():
         token, _ = runtime_of_lists.tokens.issue(UserSubject(user), jurisdiction_id=jurisdiction, token_version=0)
@@ -249,12 +254,43 @@ async def test_lists_over_http_take_a_constant_number_of_statements(runtime_of_l
             for path in paths:
                 counts = set()
                 for limit in (1, 100):
-                    statements.clear()
+                    statements.reset()
                     answer = await http.get(path, params={"limit": limit})
                     assert answer.status_code == 200, answer.text
-                    counts.add(len(statements))
-                # the asker is read through the driver itself, which this listener does not hear
-                assert counts == {1}, f"{name} {path}: one statement, whatever the length of the list"
+                    counts.add(statements.queries)
+                assert counts == {2}, f"{name} {path}: the asker and the list, however long it is"
+
+
+SHAPES: dict[str, type[Shape]] = {
+    "/events": PageShape[EventSummary],
+    "/work-orders": PageShape[OrderInList],
+    "/reports": PageShape[ReportInList],
+    "/inspections": PageShape[InspectionInList],
+    "/supervision/overdue": PageShape[OverdueShape],
+    "/changes": ChangesShape,
+}
+
+
+async def test_a_list_answers_in_the_shape_that_its_documentation_promises(runtime_of_lists: Runtime) -> None:
+    """Lists write their rows without the shapes' own checks: nothing may be missing, left over or written otherwise."""
+    jurisdiction, users = await loader.user_ids(runtime_of_lists.sessions)
+    for name in ("all", "units"):
+        token, _ = runtime_of_lists.tokens.issue(
+            UserSubject(users[name]), jurisdiction_id=jurisdiction, token_version=0
+        )
+        async with http_for(runtime_of_lists, token) as http:
+            documented = (await http.get("http://test/openapi.json")).json()["paths"]
+            for path, shape in SHAPES.items():
+                answer = await http.get(path, params={"limit": 200})
+                assert answer.json()["items"], f"{name} {path}"
+                assert shape.model_validate_json(answer.content).model_dump_json() == answer.text, f"{name} {path}"
+                content = documented[f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
+                assert content["schema"]["$ref"].split("/")[-1] in {shape.__name__, _component(shape)}
+
+
+def _component(shape: type[Shape]) -> str:
+    """The name of ``PageShape[X]`` among the components of the documentation."""
+    return shape.__name__.replace("[", "_").replace("]", "_")
 
 
 async def test_what_a_list_says_over_http(runtime_of_lists: Runtime) -> None:

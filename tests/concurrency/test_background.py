@@ -16,6 +16,7 @@ from app.core.timing import MovableClock, now
 from app.events.aggregate import SYSTEM, Act, Actor
 from app.events.store import load_reports, lock_events, write_events
 from app.runtime import Runtime
+from app.turn import Turn
 from tests.conftest import City, client_token
 
 HOTLINE = {
@@ -53,12 +54,12 @@ async def act(runtime: Runtime, step: Callable[..., object], *event_ids: UUID) -
         for event_id in event_ids:
             await load_reports(session, locked[event_id])
             masters = await runtime.masters.get(session, locked[event_id].event.jurisdiction_id)
-            turns.append(loop.Turn(masters, locked[event_id], Act(SYSTEM, now(), now())))
+            turns.append(Turn(masters, locked[event_id], Act(SYSTEM, now(), now())))
         step(*turns)
         await write_events(session, runtime.keyring, locked.values())
 
 
-def refuse(turn: loop.Turn) -> None:
+def refuse(turn: Turn) -> None:
     loop.refuse(turn, treatment="other_channel", explanation="请向法院咨询", told=True)
 
 
@@ -126,18 +127,18 @@ async def test_an_event_that_fails_holds_up_no_other(
     bad, _ = await report(runtime, city, "A1")
     await report(runtime, city, "A2")
     clock.advance(days=300)
-    clock_due = loop.clock_due
+    rung_due = loop.rung_due
 
-    def fails_for_one(turn: loop.Turn, due: Any) -> None:
+    def fails_for_one(turn: Turn, *rest: Any) -> None:
         if turn.event.event.id == bad:
             raise RuntimeError
-        clock_due(turn, due)
+        rung_due(turn, *rest)
 
-    monkeypatch.setattr(loop, "clock_due", fails_for_one)
+    monkeypatch.setattr(loop, "rung_due", fails_for_one)
     sweeper = background.Sweeper(runtime)
     assert await sweeper.sweep() > 0
     assert await sweeper.sweep() == 0, "left alone for a while"
-    unfired = await rows(runtime, "SELECT DISTINCT event_id FROM clock WHERE fired_at IS NULL AND state = 'running'")
+    unfired = await rows(runtime, "SELECT DISTINCT event_id FROM clock WHERE next_at IS NOT NULL")
     assert unfired == [(bad,)]
     monkeypatch.undo()
     assert await background.sweep(runtime) > 0

@@ -19,11 +19,12 @@ from uuid import UUID
 
 import httpx
 import orjson
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from uvicorn.importer import import_from_string
 
 from app.accounts.tokens import ClientSubject
+from app.commands.bench.statements import StatementCount
 from app.commands.city import City, set_up_city
 from app.commands.db import upgrade_schema
 from app.commands.harness.sample_messages import DEMO_CITY, Sample, Samples
@@ -76,27 +77,6 @@ class WrittenReport:
     source_ref: str
 
 
-class StatementCount:
-    """Counts what goes to the server: statements of SQLAlchemy, and what asyncpg sends by itself."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.count = 0
-        engine = runtime.sessions.kw["bind"].sync_engine
-        event.listen(engine, "before_cursor_execute", self._note)
-        event.listen(engine, "checkout", self._watch)
-        self._watched: set[int] = set()
-
-    def _note(self, *_: Any) -> None:
-        self.count += 1
-
-    def _watch(self, adapted: Any, *_: Any) -> None:
-        driver = adapted.driver_connection
-        if id(driver) not in self._watched:
-            self._watched.add(id(driver))
-            # BEGIN, COMMIT and anything that goes past SQLAlchemy; prepared statements are counted above
-            driver.add_query_logger(self._note)
-
-
 @asynccontextmanager
 async def prepared_city(settings: Settings, url: str) -> AsyncIterator[tuple[Runtime, City]]:
     """A runtime on ``url`` with schema and demo city."""
@@ -110,7 +90,7 @@ async def prepared_city(settings: Settings, url: str) -> AsyncIterator[tuple[Run
 
 async def count_statements(runtime: Runtime, city: City) -> tuple[Statements, WrittenReport]:
     """Sends reports to the API in this process, one at a time, and counts. Raises Unavailable when none could join."""
-    counted = StatementCount(runtime)
+    counted = StatementCount(runtime.sessions)
     samples = Samples("STMT", join_share=0)
     # by name, as the server loads it: the API stands above the commands
     app = import_from_string("app.main:create_app")(runtime=runtime)

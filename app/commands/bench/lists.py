@@ -1,7 +1,9 @@
 """``bihuan bench lists``: every list, scope and pair of filters over a million events, against its targets."""
 
 import asyncio
+import gc
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -19,14 +21,17 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from sqlalchemy import event, make_url, text
+from sqlalchemy import make_url, text
 
 from app.accounts.tokens import UserSubject
 from app.commands.bench import lists_data as data
 from app.commands.bench import lists_load as loader
+from app.commands.bench.statements import StatementCount
 from app.commands.db import upgrade_schema
+from app.commands.harness.keep_alive import Connections, Target
 from app.core import postgres
 from app.core.database import make_engine, make_sessions
+from app.core.errors import Unavailable
 from app.core.settings import Settings, get_settings
 from app.core.timing import now
 from app.main import create_app
@@ -174,9 +179,9 @@ async def _prepare(settings: Settings, console: Console, count: int, fresh: bool
     engine = make_engine(settings.database_url, pool_size=1)
     sessions = make_sessions(engine)
     try:
+        await asyncio.to_thread(upgrade_schema, settings.database_url)
         if await loader.is_built(sessions, count):
             return
-        await asyncio.to_thread(upgrade_schema, settings.database_url)
         async with sessions() as session:
             if await session.scalar(text("SELECT 1 FROM jurisdiction LIMIT 1")):
                 raise typer.BadParameter("测量库里是另一种规模或未建完的数据，请加 --fresh 重建。")
@@ -191,26 +196,24 @@ async def _prepare(settings: Settings, console: Console, count: int, fresh: bool
 
 
 async def _count_statements(settings: Settings, runtime: Runtime, tokens: dict[str, str], cases: list[Case]) -> None:
-    """Each request once in this process, where its statements can be counted; warms the database as well."""
-    seen = [0]
-
-    def count_one(*_: Any) -> None:
-        seen[0] += 1
-
-    engine = runtime.read_sessions.kw["bind"].sync_engine
-    event.listen(engine, "before_cursor_execute", count_one)
+    """Each request once in this process, where its statements can be counted; adds far pages, warms the database."""
+    seen = StatementCount(runtime.read_sessions)
     transport = httpx.ASGITransport(app=create_app(settings, runtime))
     async with httpx.AsyncClient(transport=transport, base_url="http://bench/api/v1", timeout=60) as client:
         for token in tokens.values():  # masters and statistics are read once per process
             await client.get("/events", headers={"Authorization": f"Bearer {token}"})
+        for scope, token in tokens.items():
+            for path in ("/events", "/work-orders", "/reports"):
+                if cursor := await _far(client, token, path):
+                    cases.append(Case(scope, path, "page 1000", {"cursor": cursor}))
         for case in track(cases, "逐个核对语句数", transient=True):
-            seen[0] = 0
+            seen.reset()
             answer = await client.get(
                 case.path, params=case.params, headers={"Authorization": f"Bearer {tokens[case.scope]}"}
             )
             answer.raise_for_status()
-            case.statements, case.rows = seen[0], len(answer.json()["items"])
-    event.remove(engine, "before_cursor_execute", count_one)
+            case.statements, case.rows = seen.queries, len(answer.json()["items"])
+    seen.close()
 
 
 @asynccontextmanager
@@ -242,22 +245,22 @@ async def _api(settings: Settings) -> AsyncIterator[str]:
 
 
 async def _measure(url: str, tokens: dict[str, str], cases: list[Case], repeat: int) -> None:
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=60) as client:
-        deep: list[Case] = []
-        for scope in tokens:
-            for path in ("/events", "/work-orders", "/reports"):
-                cursor = await _far(client, tokens[scope], path)
-                if cursor:
-                    deep.append(Case(scope, path, "page 1000", {"cursor": cursor}, statements=2))
-        cases += deep
-        # Round by round, so that a disturbance of the machine does not fall on one case alone.
-        for round_number in track(range(repeat + 1), "测量", transient=True):
-            for case in cases:
-                headers = {"Authorization": f"Bearer {tokens[case.scope]}"}
+    targets = {scope: Target(f"{url}/api/v1", token) for scope, token in tokens.items()}
+    async with Connections(next(iter(targets.values())), 1) as connections:
+        connection = connections.all[0]
+        # The collector need not walk through what is left of the counting in the middle of a request.
+        gc.collect()
+        gc.freeze()
+        # Round by round, each in another order, so that a disturbance of the machine does not fall on a few cases alone.
+        chance = random.Random(1)  # noqa: S311 - an order, no secret
+        for round_number in track(range(repeat + 1), "测量", transient=True, refresh_per_second=0.2):
+            for case in chance.sample(cases, len(cases)):
+                request = targets[case.scope].get_request(case.path, case.params)
                 started = time.perf_counter()
-                answer = await client.get(case.path, params=case.params, headers=headers)
+                status, body = await connection.send(request)
                 taken = (time.perf_counter() - started) * 1000
-                answer.raise_for_status()
+                if status != 200:
+                    raise Unavailable(f"{case.path} {case.scope} {case.name}：{status} {body.decode()[:300]}")
                 if round_number:
                     case.times.append(taken)
 

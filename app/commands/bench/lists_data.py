@@ -234,13 +234,13 @@ FROM bench_base WHERE dispatched AND (state = 'verifying' OR (NOT open AND e < .
 
 CLOCKS = """
 INSERT INTO clock (event_id, n, jurisdiction_id, kind, state, order_n, report_id, unit_id, item_id, district_code,
-  street_code, community_code, channel, limit_value, limit_unit, calendar_code, rule, started_at, generation, due_at,
-  assumed, ended_at)
+  street_code, community_code, channel, limit_value, limit_unit, calendar_code, given_back, rule, started_at,
+  generation, due_at, assumed, ended_at)
 SELECT b.id, k.n, :jurisdiction, k.kind, CASE WHEN r.running THEN 'running' ELSE 'met' END,
   CASE WHEN k.n > 20 THEN 7 END, CASE WHEN k.n = 20 THEN bench_report_id(b.id, 1) END,
   CASE WHEN k.n > 20 THEN (SELECT ids[b.unit + 1] FROM bench_units) END, (SELECT ids[b.item + 1] FROM bench_items),
-  '{jurisdiction}', b.street_code, b.community_code, b.channel, 5, 'work_day', 'cn', 'bench', b.received_at, 1,
-  b.received_at + make_interval(hours => k.hours + (24 * b.c)::int), false,
+  '{jurisdiction}', b.street_code, b.community_code, b.channel, 5, 'work_day', 'cn', 'covered', 'bench',
+  b.received_at, 1, b.received_at + make_interval(hours => k.hours + (24 * b.c)::int), false,
   CASE WHEN NOT r.running THEN b.received_at + make_interval(hours => (k.hours * (.4 + .7 * b.e))::int) END
 FROM bench_base b
 CROSS JOIN (VALUES (20, 'citizen_total', 160), (21, 'signing', 2), (22, 'handling', 72), (23, 'first_contact', 24))
@@ -250,8 +250,10 @@ WHERE k.n = 20 OR (b.dispatched AND (k.n < 23 OR b.demand_type IS NOT NULL)) ORD
 """
 
 CLOCK_DUES = """
-INSERT INTO clock_due (event_id, clock_n, generation, due_at, cause, timeline_n)
-SELECT event_id, n, 1, due_at, 'started', 1 FROM clock WHERE jurisdiction_id = :jurisdiction
+INSERT INTO clock_due (event_id, clock_n, generation, due_at, cause, since_at, timeline_n, limit_value, limit_unit,
+  grounds)
+SELECT event_id, n, 1, due_at, 'started', started_at, 1, limit_value, limit_unit, ''
+FROM clock WHERE jurisdiction_id = :jurisdiction
 """
 
 TIMELINES = """

@@ -5,8 +5,9 @@ Content-Length, no redirects, no TLS.
 """
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -80,7 +81,7 @@ class Connection:
         return self._link
 
     async def send(self, request: bytes, *, timeout_seconds: float = ANSWER_SECONDS) -> tuple[int, bytes]:
-        """Status and body of the answer to ``request`` (see ``post_request``). Raises NoAnswer."""
+        """Status and body of the answer to ``request`` (see ``Target``). Raises NoAnswer."""
         loop = asyncio.get_running_loop()
         link = await self.open()
         if link.transport is None:
@@ -124,17 +125,27 @@ class Target:
         """A connection to it, not opened yet."""
         return Connection(self.host, self.port)
 
+    def get_request(self, path: str, params: Mapping[str, Any] | None = None) -> bytes:
+        """The bytes of a GET of ``path`` (from the address's own path on)."""
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
+        return (
+            f"GET {self._base}{path}{query} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n{self._authorization()}\r\n"
+        ).encode()
+
     def post_request(
         self, path: str, body: bytes, content_type: str = "application/json", *, if_match: int | None = None
     ) -> bytes:
         """The bytes of a POST of ``body`` to ``path`` (from the address's own path on)."""
-        authorization = f"Authorization: Bearer {self._token}\r\n" if self._token else ""
+        authorization = self._authorization()
         if if_match is not None:
             authorization += f'If-Match: "{if_match}"\r\n'
         return (
             f"POST {self._base}{path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n{authorization}"
             f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + body
+
+    def _authorization(self) -> str:
+        return f"Authorization: Bearer {self._token}\r\n" if self._token else ""
 
 
 async def access_token(url: str, client_id: str, secret: str) -> str:

@@ -43,6 +43,25 @@ def test_above_goes_from_the_nearest_to_the_top(organizations: Organizations) ->
     assert organizations.above(12) == ()
 
 
+def test_a_unit_works_by_its_own_calendar_else_by_that_of_the_nearest_unit_above() -> None:
+    rows = (
+        unit("TOP"),
+        unit("BUREAU", "TOP", calendar_code="bureau"),
+        unit("SECTION", "BUREAU", calendar_code=" "),
+        unit("TEAM", "SECTION"),
+        unit("NIGHT", "SECTION", calendar_code="night"),
+    )
+    tree = Organizations.build(rows, {row.code: n for n, row in enumerate(rows)} | {"FORMER": 9})
+    assert [tree.calendar_code(n) for n in range(5)] == [None, "bureau", "bureau", "bureau", "night"]
+    assert tree.calendar_code(9) is None
+
+
+@pytest.mark.parametrize("code", ["a/b", "two words"])
+def test_a_calendar_that_no_row_could_name_is_refused(code: str) -> None:
+    with pytest.raises(ValueError, match="calendar_code"):
+        unit("BUREAU", calendar_code=code)
+
+
 def test_children_are_direct_ones_and_tops_have_no_parent(organizations: Organizations) -> None:
     assert organizations.children(12) == (15, 13)  # by code: CLOSED before SECTION
     assert organizations.children(None) == (12, 11)

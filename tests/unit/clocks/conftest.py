@@ -19,7 +19,9 @@ MAKE_UP_DAYS = (
 )
 
 
-def row(row_type: str, span: str = "", hours: str = "", code: str = "cn") -> CalendarRow:
+def row(
+    row_type: str, span: str = "", hours: str = "", code: str = "cn", *, name: str = "", weekdays: str = ""
+) -> CalendarRow:
     """A row as the CSV gives it; ``span`` is "first last", one date, or empty."""
     first, _, last = span.partition(" ")
     return CalendarRow.model_validate(
@@ -29,7 +31,8 @@ def row(row_type: str, span: str = "", hours: str = "", code: str = "cn") -> Cal
             "first_on": first,
             "last_on": last or first,
             "hours": hours,
-            "name": "",
+            "weekdays": weekdays,
+            "name": name,
             "source": "",
         }
     )

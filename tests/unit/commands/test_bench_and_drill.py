@@ -1,6 +1,8 @@
 """What benches and drills measure with: their messages, their client, their counting."""
 
 import asyncio
+import importlib
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -122,3 +124,10 @@ def test_counts_name_what_is_missing_and_what_is_twice() -> None:
         "收了两次的消息：1，应为 0",
         "没有上报件的事件：1，应为 0",
     ]
+
+
+def test_a_bench_that_cannot_be_loaded_is_not_left_out_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "app.commands.bench.command", raising=False)
+    monkeypatch.setitem(sys.modules, "app.commands.bench.lists", None)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("app.commands.bench.command")

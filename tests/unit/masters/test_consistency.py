@@ -108,6 +108,10 @@ def test_a_sound_city_has_no_faults() -> None:
         ({"routing_rules": (rule("R1", channel="fax"),)}, "渠道 fax 不存在，可用：snapshot"),
         ({"today": date(2027, 1, 1)}, "日历 cn 没有 2027 年的官方安排"),
         ({"calendar": CITY.calendar and CITY.calendar[1:]}, "没有默认工作时间"),
+        (
+            {"organizations": (unit("BUREAU", calendar_code="night"),)},
+            "单位 BUREAU（BUREAU）的日历 night 不在工作日历中",
+        ),
         ({"policies": (PolicyRow(key="calendar", value="other"),)}, "日历 other 不在工作日历中"),
     ],
 )
@@ -129,7 +133,7 @@ def test_a_city_can_be_built_up_without_any_one_kind(absent: str) -> None:
 
 def test_what_refers_to_a_changed_kind_is_looked_at_too() -> None:
     assert {"routing-rules", "duty-grids", "areas"} <= kinds_looked_at({"organizations"})
-    assert kinds_looked_at({"calendar"}) == {"calendar", "policies"}
+    assert kinds_looked_at({"calendar"}) == {"calendar", "policies", "organizations"}
 
 
 def test_hundreds_of_faults_of_one_sort_are_cut_short() -> None:

@@ -1,0 +1,31 @@
+"""One act on one locked event: what every step of the loop works on, and how each act leaves its clocks."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from app.clocks import stages
+from app.clocks.running import count_ended
+from app.dispatch.orders import OrderLimits
+from app.events.aggregate import Act, EventAggregate
+from app.masters import Masters, limits
+
+
+@dataclass(slots=True)
+class Turn:
+    """One act on one locked event, under the releases that were published when it began."""
+
+    masters: Masters
+    event: EventAggregate
+    act: Act
+
+    def order_limits(self, unit_id: int) -> OrderLimits:
+        """The limits of an order of this event for a unit."""
+        return limits.order_limits(self.masters, self.event.event, unit_id)
+
+    def rest(self) -> None:
+        """The end of every act: the stage in which it leaves the event has its clock; those that ended are counted.
+
+        Whoever writes the event calls it first.
+        """
+        stages.follow(self.event, partial(limits.stage, self.masters), self.act)
+        count_ended(self.event, self.masters.clockwork)
