@@ -54,7 +54,7 @@ def join(turn: Turn, arrival: Arrival, analysis: Analysis, client: Client, keyri
     report = admission.admit_report(turn.event, arrival, client.id, turn.act, keyring, cause=cause, analysis=analysis)
     debts.owe_for_report(turn.event, report, turn.act.at)
     received_n = turn.event.timeline[-1].row.n
-    total = limits.citizen_total(turn.masters, report)
+    total = limits.citizen_total(turn.masters, report, turn.event.event.urgency)
     start_clock(turn.event, "citizen_total", total, report.received_at, received_n, report_id=report.id)
     if report.channel == "police-110":
         closing.tell(turn.event, report, "receipt", turn.act.at)
@@ -307,7 +307,7 @@ def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -
     """拆单: the link ends and the report gets an event of its own, clocked from its receipt, routed by the rules."""
     end_clocks(turn.event, running(turn.event, "citizen_total", report_id=report.id), "stopped", turn.act.at)
     n = admission.move_report(turn.event, own, report, link, turn.act)
-    total = limits.citizen_total(turn.masters, report)
+    total = limits.citizen_total(turn.masters, report, turn.event.event.urgency)
     start_clock(own, "citizen_total", total, report.received_at, n, report_id=report.id)
     dispatch(Turn(turn.masters, own, turn.act))
     _after_feedback(turn)

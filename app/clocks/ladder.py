@@ -158,7 +158,7 @@ class Ladder:
     def rungs(
         self, kind: str, *, item_id: int | None, domain: str | None, level: str | None, urgency: str | None
     ) -> tuple[Rung, ...]:
-        """The rungs of a clock of this kind, ``DUE`` among them, in no order of time."""
+        """The rungs of a clock of this kind, ``DUE`` among them; the first comes first for a new clock."""
         lines = self._by_clock.get(kind)
         if not lines:
             return (DUE,)
@@ -169,14 +169,12 @@ class Ladder:
                 fits = (wanted is None or wanted == item_id) and row.domain in ("", domain)
                 if fits and row.level in ("", level) and row.urgency in ("", urgency):
                     chosen[row.rung] = row
-            self._known[asked] = (
-                DUE,
-                *(
-                    Rung(row.rung, row.at, row.action, row.to, row.rearm)
-                    for row in chosen.values()
-                    if row.action != "none"
-                ),
-            )
+            rungs = [
+                Rung(row.rung, row.at, row.action, row.to, row.rearm) for row in chosen.values() if row.action != "none"
+            ]
+            # Two digits and a percent sign: shares sort as texts. What comes after the limit needs no order here.
+            before = sorted((rung for rung in rungs if rung.at.endswith("%")), key=lambda rung: rung.at.zfill(3))
+            self._known[asked] = (*before, DUE, *(rung for rung in rungs if not rung.at.endswith("%")))
         return self._known[asked]
 
 

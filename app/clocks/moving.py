@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from app.clocks.arithmetic import due
+from app.clocks.calendar import CHINA_TIME
 from app.clocks.pauses import whole_minute
 from app.clocks.records import (
     Clockwork,
@@ -87,7 +88,13 @@ def recalculated(aggregate: EventAggregate, clock: Clock, work: Clockwork) -> tu
     calendar = work.calendars[clock.calendar_code]
     pauses = effective_pauses(clock, records_of(aggregate, clock), calendar)
     end = due(calendar, clock.started_at, limit_of(clock), pauses, given_back=given_back_of(clock))
-    return end.due_at, end.assumed
+    # Whether the cap cuts a pause depends on the days up to there, also where the limit itself counts every hour.
+    capped = (
+        bool(pauses)
+        and clock.uncounted_cap is not None
+        and not calendar.covers(pauses[-1].until_at.astimezone(CHINA_TIME).date())
+    )
+    return end.due_at, end.assumed or capped
 
 
 def recalculate_clock(

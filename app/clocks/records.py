@@ -98,30 +98,45 @@ def given_back_of(clock: Clock) -> GivenBack:
     return "touched" if clock.given_back == "touched" else "covered"
 
 
-def pending_rungs(aggregate: EventAggregate, clock: Clock, work: Clockwork) -> list[tuple[datetime, Rung]]:
-    """The clock's rungs still to fire in its generation, earliest first."""
+def _rungs_of(aggregate: EventAggregate, clock: Clock, work: Clockwork) -> tuple[Rung, ...]:
     event = aggregate.event
-    rungs = work.ladder.rungs(
+    return work.ladder.rungs(
         clock.kind, item_id=event.item_id, domain=event.domain, level=event.level, urgency=event.urgency
     )
+
+
+def _span_of(clock: Clock, work: Clockwork, pauses: Sequence[Pause]) -> Span:
+    return Span(
+        work.calendars[clock.calendar_code],
+        LimitUnit(clock.limit_unit),
+        clock.started_at,
+        clock.due_at,
+        pauses,
+        given_back=given_back_of(clock),
+    )
+
+
+def pending_rungs(aggregate: EventAggregate, clock: Clock, work: Clockwork) -> list[tuple[datetime, Rung]]:
+    """The clock's rungs still to fire in its generation, earliest first."""
     calendar = work.calendars[clock.calendar_code]
     pauses: tuple[Pause, ...] = ()
     changed_at = clock.started_at
     if clock.generation > 1:
         records = records_of(aggregate, clock)
         pauses, changed_at = effective_pauses(clock, records, calendar), records[-1].since_at
-    span = Span(
-        calendar, LimitUnit(clock.limit_unit), clock.started_at, clock.due_at, pauses, given_back=given_back_of(clock)
-    )
     fired = {
         (rung.generation, rung.rung)
         for rung in aggregate.clock_rungs
         if rung.clock_n == clock.n and rung.event_id == clock.event_id
     }
-    return pending(rungs, span, clock.generation, changed_at, fired)
+    rungs = _rungs_of(aggregate, clock, work)
+    return pending(rungs, _span_of(clock, work, pauses), clock.generation, changed_at, fired)
 
 
 def next_rung_at(aggregate: EventAggregate, clock: Clock, work: Clockwork) -> datetime | None:
     """When the sweep must look at the clock next; None when nothing more will fire."""
+    if clock.generation == 1 and not any(rung.clock_n == clock.n for rung in aggregate.clock_rungs):
+        rung = _rungs_of(aggregate, clock, work)[0]  # every new clock comes this way: no more is worked out than needed
+        return _span_of(clock, work, ()).time_of(rung)
     waiting = pending_rungs(aggregate, clock, work)
     return waiting[0][0] if waiting else None

@@ -30,6 +30,7 @@ from app.core.settings import SettingsError
 from app.core.tables import Jurisdiction
 from app.masters.files import unreadable
 from app.masters.kinds import KINDS, RELEASED_KINDS
+from app.masters.presets import FOLDER as PRESETS
 from app.masters.publishing import publish, put_file
 from app.masters.users import put_users
 from app.masters.validation import MasterFile, read_master
@@ -88,7 +89,7 @@ async def find_jurisdiction(session: AsyncSession, code: str | None) -> int:
 
 def load(
     kind: Annotated[str, typer.Argument(help=f"种类：{'、'.join(KINDS)}")],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV 或 GeoJSON 文件")],
+    file: Annotated[Path, typer.Argument(help="CSV 或 GeoJSON 文件；policies 也可写预置方案 shanghai、beijing")],
     jurisdiction: JurisdictionOption = None,
     database: DatabaseOption = "bihuan",
 ) -> None:
@@ -99,6 +100,7 @@ def load(
 async def _load(kind: str, path: Path, code: str | None, database: str) -> None:
     if kind not in KINDS:
         raise unreadable(f"没有“{kind}”这种基础数据，可用：{'、'.join(KINDS)}")
+    path = _file_or_preset(kind, path)
     with _out.status(f"正在读取 {path.name}"):
         file = await asyncio.to_thread(read_master, path, kind)
     async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
@@ -106,6 +108,19 @@ async def _load(kind: str, path: Path, code: str | None, database: str) -> None:
         with _out.status(f"正在载入{KINDS[kind].title} {len(file.rows)} 行"):
             told = await (_put_release if KINDS[kind].released else _put_users)(session, jurisdiction_id, file)
     _out.print(Text(told))
+
+
+def _file_or_preset(kind: str, path: Path) -> Path:
+    if path.is_file():
+        return path
+    preset = PRESETS / f"{path}.csv"
+    if kind == "policies" and preset.is_file():
+        return preset
+    told = f"没有 {path} 这个文件"
+    if kind == "policies":
+        names = "、".join(sorted(known.stem for known in PRESETS.glob("*.csv")))
+        told += f"，也没有这个名称的预置方案（有：{names}）"
+    raise unreadable(told)
 
 
 async def _put_release(session: AsyncSession, jurisdiction_id: int, file: MasterFile) -> str:

@@ -22,10 +22,9 @@ def _rule(masters: Masters, limit: str, rule: str, *, unit_id: int | None = None
     )
 
 
-def citizen_total(masters: Masters, report: Report) -> LimitRule:
-    """The citizen's clock 总时限: by demand type; it starts at receipt and never pauses."""
-    name = report.demand_type or "finding"
-    return _rule(masters, masters.policies.total_limit(name), f"total_limit.{name}")
+def citizen_total(masters: Masters, report: Report, urgency: str) -> LimitRule:
+    """The citizen's clock 总时限: by urgency or demand type; it starts at receipt and never pauses."""
+    return _rule(masters, *masters.policies.total_limit(report.demand_type or "finding", urgency))
 
 
 def rehandle_total(masters: Masters) -> LimitRule:

@@ -43,6 +43,10 @@ def _code(text: str) -> str:
     return text
 
 
+def _maybe_limit(text: str) -> str:
+    return _limit(text) if text else ""
+
+
 def _given_back(text: str) -> str:
     if text not in ("covered", "touched"):
         raise ValueError("应为 covered（整日在暂停内才退还）或 touched（沾到暂停即退还）")
@@ -64,6 +68,7 @@ class Known:
     source: str
 
 
+_BY_URGENCY = "空：不按紧急程度另定；北京 2 小时、24 小时两档用它（DOMAIN.md §5）"
 _OURS = "项目默认值，可改"
 _SHANGHAI = "上海 1/5/15 个工作日分档（DOMAIN.md §5）"
 
@@ -80,6 +85,8 @@ KNOWN: dict[str, Known] = {
     "total_limit.suggestion": Known(_limit, "5 legal_work_day", _OURS),
     "total_limit.praise": Known(_limit, "5 legal_work_day", _OURS),
     "total_limit.finding": Known(_limit, "15 legal_work_day", _SHANGHAI),
+    "total_limit.urgency.urgent": Known(_maybe_limit, "", _BY_URGENCY),
+    "total_limit.urgency.critical": Known(_maybe_limit, "", _BY_URGENCY),
     "handling_limit.grid": Known(_limit, "4 work_hour", _OURS),
     "handling_limit.street": Known(_limit, "1 work_day", _OURS),
     "handling_limit.district": Known(_limit, "3 work_day", _OURS),
@@ -174,9 +181,15 @@ class Policies:
         """Until the complainant must be called, as ``"1 legal_work_day"``."""
         return str(self._values["first_contact_limit"])
 
-    def total_limit(self, demand_type: str) -> str:
-        """The citizen's clock, from receipt, of a demand type or ``"finding"``. Raises KeyError."""
-        return str(self._values[f"total_limit.{demand_type}"])
+    def total_limit(self, demand_type: str, urgency: str) -> tuple[str, str]:
+        """(limit, policy key) of the citizen's clock, from receipt, of a demand type or ``"finding"``.
+
+        A city may set it by urgency, which then goes before the demand type. Raises KeyError.
+        """
+        for key in (f"total_limit.urgency.{urgency}", f"total_limit.{demand_type}"):
+            if self._values.get(key):
+                return str(self._values[key]), key
+        raise KeyError(demand_type)
 
     def stage_limit(self, stage: str) -> str:
         """The limit of a stage that is the centre's own: ``"filing"`` → ``"2 work_hour"``. Raises KeyError."""

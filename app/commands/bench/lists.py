@@ -251,7 +251,7 @@ async def _measure(url: str, tokens: dict[str, str], cases: list[Case], repeat: 
         # The collector need not walk through what is left of the counting in the middle of a request.
         gc.collect()
         gc.freeze()
-        # Round by round, each in another order, so that a disturbance of the machine does not fall on a few cases alone.
+        # Round by round, each in another order, so that a disturbance of the machine does not fall on a few cases.
         chance = random.Random(1)  # noqa: S311 - an order, no secret
         for round_number in track(range(repeat + 1), "测量", transient=True, refresh_per_second=0.2):
             for case in chance.sample(cases, len(cases)):
