@@ -92,7 +92,7 @@ async def open_runtime(settings: Settings, *, database: str = "bihuan") -> Async
     url = settings.database_url
     if not url:
         lease = await asyncio.to_thread(postgres.lease, settings.data_dir)
-        url = await asyncio.to_thread(lease.url, database)
+        url = await asyncio.to_thread(lease.app_url, database)
     engine = make_engine(url, pool_size=settings.db_pool_size)
     read_engine = (
         make_engine(settings.read_database_url, pool_size=settings.db_pool_size)

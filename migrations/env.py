@@ -40,5 +40,6 @@ given = context.config.attributes.get("connection")
 if given is not None:
     _migrate(given)
 else:
-    url = context.config.get_main_option("sqlalchemy.url") or os.environ["BIHUAN_DATABASE_URL"]
+    url = context.config.get_main_option("sqlalchemy.url") or os.environ.get("BIHUAN_OWNER_DATABASE_URL")
+    url = url or os.environ["BIHUAN_DATABASE_URL"]
     asyncio.run(_run(url))

@@ -23,6 +23,7 @@ from app import demo_city
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import ClientSubject, TokenIssuer, UserSubject
 from app.core import postgres
+from app.core.application_role import admit
 from app.core.crypto import Keyring
 from app.core.database import make_engine, make_sessions, transaction
 from app.core.logging import configure_logging
@@ -54,12 +55,17 @@ def settings() -> Iterator[Settings]:
 class Server:
     """The test server: clones databases from the template."""
 
-    def __init__(self, admin_url: str) -> None:
+    def __init__(self, admin_url: str, app_url: str) -> None:
         self._admin_url = admin_url
+        self._app_url = app_url
 
     def url(self, database: str) -> str:
-        """SQLAlchemy URL of a database of this server."""
+        """SQLAlchemy URL of a database of this server, for its owner."""
         return make_url(self._admin_url).set(database=database).render_as_string(hide_password=False)
+
+    def app_url(self, database: str) -> str:
+        """The same for the application, whose role may add to history and not change it."""
+        return make_url(self._app_url).set(database=database).render_as_string(hide_password=False)
 
     async def run(self, statement: str) -> None:
         """Runs one statement outside any transaction."""
@@ -70,14 +76,16 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(settings: Settings) -> Iterator[Server]:
+async def server(settings: Settings) -> AsyncIterator[Server]:
     """An embedded server without fsync, or the one that ``BIHUAN_TEST_DATABASE_URL`` names."""
     given = os.environ.get("BIHUAN_TEST_DATABASE_URL")
     if given:
-        yield Server(given)
+        login = make_url(given).set(username=f"bihuan_test_{uuid4().hex[:8]}", password=uuid4().hex)
+        yield Server(given, login.render_as_string(hide_password=False))
+        await Server(given, given).run(f'DROP ROLE IF EXISTS "{login.username}"')
         return
     with postgres.lease(settings.data_dir, fsync=False) as lease:
-        yield Server(lease.url("postgres"))
+        yield Server(lease.url("postgres"), lease.app_url("postgres"))
     postgres.stop(settings.data_dir)
 
 
@@ -107,7 +115,8 @@ async def template(server: Server) -> tuple[str, City]:
     name = f"template_{uuid4().hex[:8]}"
     await server.run(f'CREATE DATABASE "{name}"')
     await asyncio.to_thread(migrate, server.url(name))
-    engine = make_engine(server.url(name), pool_size=2)
+    await admit(server.url(name), server.app_url(name))
+    engine = make_engine(server.app_url(name), pool_size=2)
     async with transaction(make_sessions(engine)) as session:
         jurisdiction_id = await session.scalar(
             text("INSERT INTO jurisdiction (code, name) VALUES ('320102', '玄武区') RETURNING id")
@@ -160,10 +169,10 @@ def make_runtime(
 
 @pytest.fixture(scope="session")
 async def shared_database(server: Server, template: tuple[str, City]) -> AsyncIterator[str]:
-    """One clone for all tests that roll back."""
+    """One clone for all tests that roll back, as the application reaches it."""
     name = f"shared_{uuid4().hex[:8]}"
     await server.run(f'CREATE DATABASE "{name}" TEMPLATE "{template[0]}"')
-    yield server.url(name)
+    yield server.app_url(name)
     await server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -192,11 +201,17 @@ async def session(runtime: Runtime) -> AsyncIterator[AsyncSession]:
 
 @pytest.fixture
 async def database_url(server: Server, template: tuple[str, City]) -> AsyncIterator[str]:
-    """A clone of its own, for what depends on real commits."""
+    """A clone of its own, for what depends on real commits, as the application reaches it."""
     name = f"clone_{uuid4().hex[:8]}"
     await server.run(f'CREATE DATABASE "{name}" TEMPLATE "{template[0]}"')
-    yield server.url(name)
+    yield server.app_url(name)
     await server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def owner_database_url(server: Server, database_url: str) -> str:
+    """The same clone, as its owner reaches it."""
+    return server.url(str(make_url(database_url).database))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import typer
 import uvicorn
 
 from app.commands.db import DatabaseOption, database_url, is_current
+from app.core.application_role import warn_of_a_powerful_role
 from app.core.errors import Unavailable
 from app.core.settings import get_settings
 
@@ -111,6 +112,8 @@ def _current_database(database: str) -> Iterator[str]:
         asyncio.run(_until_it_answers(url))
         if not is_current(url):
             raise Unavailable("数据库结构不是本版本的：请先执行 bihuan db upgrade。")
+        if not get_settings().demo:
+            asyncio.run(warn_of_a_powerful_role(url))
         os.environ["BIHUAN_DATABASE_URL"] = url
         get_settings.cache_clear()
         yield url

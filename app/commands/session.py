@@ -31,7 +31,7 @@ async def open_sessions(settings: Settings | None = None, *, database: str = "bi
         url = settings.database_url
         if not url:
             lease = held.enter_context(await asyncio.to_thread(postgres.lease, settings.data_dir))
-            url = await asyncio.to_thread(lease.url, database)
+            url = await asyncio.to_thread(lease.app_url, database)
         engine = make_engine(url, pool_size=min(4, settings.db_pool_size), application_name="bihuan-command")
         try:
             yield Opened(make_sessions(engine), settings, Keyring.from_settings(settings))

@@ -248,10 +248,12 @@ async def running_stack(
     with ExitStack() as held:
         listening = held.enter_context(_listen(port))
         url = settings.database_url
+        owner_url = settings.owner_database_url or url
         if not url:
             lease = held.enter_context(await asyncio.to_thread(postgres.lease, settings.data_dir))
-            url = await asyncio.to_thread(lease.url, database)
-        await asyncio.to_thread(upgrade_schema, url)
+            owner_url = await asyncio.to_thread(lease.url, database)
+            url = await asyncio.to_thread(lease.app_url, database)
+        await asyncio.to_thread(upgrade_schema, owner_url)
         engine = make_engine(url, pool_size=4, application_name="bihuan-stack")
         try:
             env = _child_env(settings_env, settings, url)
@@ -311,6 +313,7 @@ def _child_env(settings_env: Mapping[str, str], settings: Settings, url: str) ->
         **os.environ,
         **settings_env,
         "BIHUAN_DATABASE_URL": url,
+        "BIHUAN_OWNER_DATABASE_URL": "",
         "BIHUAN_DATA_DIR": str(settings.data_dir),
         "PYTHONPATH": os.pathsep.join(search),
         "PYTHONUNBUFFERED": "1",

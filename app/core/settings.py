@@ -9,6 +9,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
 
     #: empty: embedded PostgreSQL below ``data_dir``
     database_url: str = Field(default="", repr=False)
+    #: the same database for its owner, who alone migrates it; empty: whoever ``database_url`` names migrates too
+    owner_database_url: str = Field(default="", repr=False)
     #: a replica for reads; empty: the same database
     read_database_url: str = Field(default="", repr=False)
     db_pool_size: int = Field(default=10, ge=1, le=200)
@@ -85,7 +88,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = True
 
-    @field_validator("database_url", "read_database_url")
+    @field_validator("database_url", "owner_database_url", "read_database_url")
     @classmethod
     def _name_the_driver(cls, url: str) -> str:
         """Accept the usual spellings of a PostgreSQL address; SQLAlchemy needs the driver in it."""
@@ -96,6 +99,17 @@ class Settings(BaseSettings):
         if url and not url.startswith(_ASYNCPG_SCHEME):
             raise ValueError(f"必须以 {_ASYNCPG_SCHEME} 开头 / must start with {_ASYNCPG_SCHEME}")
         return url
+
+    @model_validator(mode="after")
+    def _one_database(self) -> "Settings":
+        if self.database_url and self.owner_database_url:
+            used, owned = (urlsplit(url).path for url in (self.database_url, self.owner_database_url))
+            if used != owned:
+                raise SettingsError(
+                    f"{ENV_PREFIX}DATABASE_URL 与 {ENV_PREFIX}OWNER_DATABASE_URL 不是同一个数据库"
+                    " / do not name the same database"
+                )
+        return self
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -91,8 +91,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('requested', 'reviewed')"),
     )
     op.execute(
-        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON clock_rung "
-        "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON clock_rung FOR EACH ROW EXECUTE FUNCTION refuse_change()"
     )
     op.execute(
         "CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON clock_rung "

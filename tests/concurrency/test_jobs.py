@@ -15,10 +15,12 @@ from app.core.timing import MovableClock, now
 
 
 @pytest.fixture
-async def sessions(database_url: str) -> AsyncIterator[Sessions]:
-    engine = make_engine(database_url, pool_size=8)
-    async with engine.begin() as connection:
+async def sessions(database_url: str, owner_database_url: str) -> AsyncIterator[Sessions]:
+    owner = make_engine(owner_database_url, pool_size=1)
+    async with owner.begin() as connection:
         await connection.execute(text("CREATE TABLE trace (key text, attempt integer)"))
+    await owner.dispose()
+    engine = make_engine(database_url, pool_size=8)
     yield make_sessions(engine)
     await engine.dispose()
 

@@ -28,7 +28,7 @@ from app.commands.bench.statements import StatementCount
 from app.commands.city import City, set_up_city
 from app.commands.db import upgrade_schema
 from app.commands.harness.sample_messages import DEMO_CITY, Sample, Samples
-from app.commands.harness.scratch_database import libpq_url
+from app.commands.harness.scratch_database import Scratch, libpq_url
 from app.core import postgres
 from app.core.errors import Unavailable
 from app.core.settings import Settings
@@ -78,10 +78,10 @@ class WrittenReport:
 
 
 @asynccontextmanager
-async def prepared_city(settings: Settings, url: str) -> AsyncIterator[tuple[Runtime, City]]:
-    """A runtime on ``url`` with schema and demo city."""
-    await asyncio.to_thread(upgrade_schema, url)
-    async with open_runtime(settings.model_copy(update={"database_url": url, "demo": True})) as runtime:
+async def prepared_city(settings: Settings, scratch: Scratch) -> AsyncIterator[tuple[Runtime, City]]:
+    """A runtime on the scratch database with schema and demo city."""
+    await asyncio.to_thread(upgrade_schema, scratch.owner_url)
+    async with open_runtime(settings.model_copy(update={"database_url": scratch.url, "demo": True})) as runtime:
         city = await set_up_city(runtime.sessions, "320102", "演示区", DEMO_CITY)
         async with runtime.sessions() as session:
             await runtime.masters.get(session, city.jurisdiction_id)

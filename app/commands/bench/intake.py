@@ -139,8 +139,8 @@ def _say_where(settings: Settings, processes: int, worker: bool, url: str | None
 
 @asynccontextmanager
 async def _own_stack(settings: Settings, processes: int, worker: bool) -> AsyncIterator[Measuring]:
-    async with scratch_database(settings, _DATABASE) as url:
-        env = {"BIHUAN_DEMO": "true", "BIHUAN_DATABASE_URL": url}
+    async with scratch_database(settings, _DATABASE) as scratch:
+        env = {"BIHUAN_DEMO": "true", **scratch.environment}
         secrets: dict[str, str] = {}
 
         async def prepare(sessions: Sessions, _: Keyring) -> None:
@@ -278,14 +278,19 @@ def _speed_targets(phases: dict[str, Phase]) -> list[Target]:
 
 
 async def _statements_and_ceiling(settings: Settings, phases: Sequence[Phase], ceiling: bool) -> list[Target]:
-    async with scratch_database(settings, _CEILING_DATABASE) as url, prepared_city(settings, url) as (runtime, city):
+    async with (
+        scratch_database(settings, _CEILING_DATABASE) as scratch,
+        prepared_city(settings, scratch) as (runtime, city),
+    ):
         with _out.status("正在数 SQL 语句"):
             counted, written = await count_statements(runtime, city)
         if ceiling:
             script = await same_rows_script(runtime, written)
             for number, clients in enumerate((8, 32), start=1):
                 with _out.status(f"正在运行 pgbench：{clients} 个连接"):
-                    tps = await pgbench(settings, url, script, clients=clients, seconds=_CEILING_SECONDS, run=number)
+                    tps = await pgbench(
+                        settings, scratch.url, script, clients=clients, seconds=_CEILING_SECONDS, run=number
+                    )
                 ours = next(p.reports_per_second for p in phases if p.plan.clients == clients)
                 _out.print(
                     f"上限：pgbench {clients} 个连接，同样的 {counted.rows} 行（{counted.tables} 张表），"

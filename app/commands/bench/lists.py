@@ -120,27 +120,30 @@ def lists(
     """一百万件事件上的列表：各列表、各范围、各筛选两两组合，经 HTTP 测量。"""
     settings = get_settings()
     console = Console()
-    with _database(settings) as (database_url, tools, environment):
-        bench = settings.model_copy(update={"database_url": database_url, "read_database_url": ""})
+    with _database(settings) as (database_url, owner_url, tools, environment):
+        bench = settings.model_copy(
+            update={"database_url": database_url, "owner_database_url": owner_url, "read_database_url": ""}
+        )
         failed = asyncio.run(_run(bench, console, count, repeat, url, fresh))
         _pgbench(console, database_url, tools, environment)
     raise typer.Exit(1 if failed else 0)
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """URL of the measured database, folder of the client programs, and their environment."""
+def _database(settings: Settings) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    """URLs of the measured database (application, owner), folder of the client programs, and their environment."""
     if not settings.database_url:
         with postgres.lease(settings.data_dir) as lease:
-            yield lease.url(DATABASE), str(lease.bin_dir), lease.libpq_environment
+            yield lease.app_url(DATABASE), lease.url(DATABASE), str(lease.bin_dir), lease.libpq_environment
         return
     given = make_url(settings.database_url)
     environment = {"PGHOST": given.host or "", "PGPORT": str(given.port or 5432), "PGUSER": given.username or ""}
     if given.password:
         environment["PGPASSWORD"] = str(given.password)
-    target = given.set(database=DATABASE).render_as_string(hide_password=False)
+    owner = make_url(settings.owner_database_url or settings.database_url)
     yield (
-        target,
+        given.set(database=DATABASE).render_as_string(hide_password=False),
+        owner.set(database=DATABASE).render_as_string(hide_password=False),
         str(postgres.bin_dir(settings.data_dir)),
         {name: value for name, value in environment.items() if value},
     )
@@ -166,7 +169,7 @@ async def _run(settings: Settings, console: Console, count: int, repeat: int, ur
 
 async def _prepare(settings: Settings, console: Console, count: int, fresh: bool) -> None:
     admin = make_engine(
-        str(make_url(settings.database_url).set(database="postgres").render_as_string(False)), pool_size=1
+        str(make_url(settings.owner_database_url).set(database="postgres").render_as_string(False)), pool_size=1
     )
     async with admin.connect() as connection:
         connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -176,10 +179,10 @@ async def _prepare(settings: Settings, console: Console, count: int, fresh: bool
         if not there:
             await connection.execute(text(f"CREATE DATABASE {DATABASE}"))
     await admin.dispose()
-    engine = make_engine(settings.database_url, pool_size=1)
+    engine = make_engine(settings.owner_database_url, pool_size=1)
     sessions = make_sessions(engine)
     try:
-        await asyncio.to_thread(upgrade_schema, settings.database_url)
+        await asyncio.to_thread(upgrade_schema, settings.owner_database_url)
         if await loader.is_built(sessions, count):
             return
         async with sessions() as session:
@@ -188,7 +191,7 @@ async def _prepare(settings: Settings, console: Console, count: int, fresh: bool
         started = time.monotonic()
         with console.status("建立测量库") as status:
             await loader.build(
-                settings.database_url, sessions, count, lambda what: status.update(f"建立测量库：{what}")
+                settings.owner_database_url, sessions, count, lambda what: status.update(f"建立测量库：{what}")
             )
         console.print(f"测量库建成：{count:,} 件事件，{time.monotonic() - started:.0f} 秒")
     finally:

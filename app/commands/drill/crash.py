@@ -26,7 +26,9 @@ from app.commands.city import set_up_city
 from app.commands.drill.accounts import counts_of, undelivered, unfinished_jobs, wait_for_background
 from app.commands.drill.load import Sources
 from app.commands.drill.races import races
+from app.commands.drill.recalculate import recalculate
 from app.commands.drill.receiver import DeliveryReceiver, listening_receiver
+from app.commands.drill.workers import workers
 from app.commands.harness.keep_alive import access_token
 from app.commands.harness.sample_messages import DEMO_CITY, ChannelCode
 from app.commands.stack import Stack, StackFailed, running_stack
@@ -84,6 +86,8 @@ def _group() -> None:
 
 
 app.command()(races)
+app.command()(workers)
+app.command()(recalculate)
 
 
 @app.command()

@@ -319,8 +319,8 @@ async def _race(times: int) -> list[str]:
 
 @asynccontextmanager
 async def _arena() -> AsyncIterator[Arena]:
-    async with scratch_database(Settings(demo=True), _DATABASE) as url:
-        env = {"BIHUAN_DEMO": "true", "BIHUAN_DATABASE_URL": url}
+    async with scratch_database(Settings(demo=True), _DATABASE) as scratch:
+        env = {"BIHUAN_DEMO": "true", **scratch.environment}
         secrets: dict[str, str] = {}
 
         async def prepare(sessions: Sessions, _: Keyring) -> None:

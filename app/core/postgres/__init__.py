@@ -8,5 +8,6 @@ clean up. DESIGN.md §8 decides this, MEASURED.md "Embedded PostgreSQL" says wha
 from app.core.postgres.errors import PostgresUnavailable
 from app.core.postgres.folders import default_data_dir
 from app.core.postgres.lifecycle import Lease, bin_dir, lease, stop
+from app.core.postgres.server import APP_ROLE
 
-__all__ = ["Lease", "PostgresUnavailable", "bin_dir", "default_data_dir", "lease", "stop"]
+__all__ = ["APP_ROLE", "Lease", "PostgresUnavailable", "bin_dir", "default_data_dir", "lease", "stop"]

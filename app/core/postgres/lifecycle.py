@@ -23,6 +23,11 @@ from app.core.postgres.processes import command_of, is_postmaster, noted_pid
 _POLL_SECONDS = 0.03
 _SILENT_SUPERVISORS = 5
 _DATABASE_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+#: another process may be faster by a moment
+_MAKE_APP_LOGIN = " ".join(
+    f"""DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;"""
+    for role in (f"{server.APP_ROLE} NOLOGIN", f"{server.APP_LOGIN} LOGIN IN ROLE {server.APP_ROLE}")
+)
 _SUPERVISOR_LOG_BYTES = 1024 * 1024
 _SUPERVISOR = "app.core.postgres.supervisor"
 _PACKAGE_PARENT = Path(__file__).resolve().parents[3]
@@ -58,7 +63,9 @@ class Lease:
         return {"PGHOST": str(self.socket_dir), "PGPORT": str(self.port), "PGUSER": self.user}
 
     def url(self, database: str = "bihuan") -> str:
-        """SQLAlchemy's asyncpg URL of ``database``, which is created if missing: UTF-8, code point order.
+        """SQLAlchemy's asyncpg URL of ``database`` for its owner, who migrates it; see ``app_url`` for the application.
+
+        The database is created if missing: UTF-8, code point order.
 
         Blocks for some 20 ms; usable inside a running event loop and outside. ``database`` is a plain
         lower-case identifier, else ``ValueError``. Raises ``PostgresUnavailable`` when the server does not
@@ -67,7 +74,13 @@ class Lease:
         if not _DATABASE_NAME.fullmatch(database):
             raise ValueError(f"not a plain database name: {database!r}")
         self._create_if_missing(database)
-        return f"postgresql+asyncpg://{self.user}@/{database}?host={quote(str(self.socket_dir))}&port={self.port}"
+        return self._address(self.user, database)
+
+    def app_url(self, database: str = "bihuan") -> str:
+        """As ``url``, for the application: a role that the migrations allow to work and to add to history, no more."""
+        self.url(database)
+        self._psql(_MAKE_APP_LOGIN)
+        return self._address(server.APP_LOGIN, database)
 
     def close(self) -> None:
         """Give the lease back; three seconds after the last one the server stops. May be called twice."""
@@ -87,6 +100,9 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _address(self, user: str, database: str) -> str:
+        return f"postgresql+asyncpg://{user}@/{database}?host={quote(str(self.socket_dir))}&port={self.port}"
 
     def _create_if_missing(self, database: str) -> None:
         if self._psql(f"SELECT 'there' FROM pg_database WHERE datname = '{database}'").strip() == "there":  # noqa: S608 - a checked identifier

@@ -16,6 +16,10 @@ from app.core.postgres.folders import PORT, Folders
 from app.core.postgres.processes import exists, is_postmaster, noted_pid, read_pid_file, server_processes
 
 SUPERUSER = "bihuan"
+APP_ROLE = "bihuan_app"
+"""What the application may do; made by the migrations too, in any server. A group that nobody logs in as."""
+APP_LOGIN = "bihuan_service"
+"""As whom the application connects to the embedded server: a member of the group, and nothing else."""
 
 _FREE_BYTES_FOR_A_NEW_CLUSTER = 256 * 1024 * 1024
 _LOG_BYTES = 16 * 1024 * 1024

@@ -103,10 +103,19 @@ def test_the_driver_is_named_in_the_database_url(scheme: str) -> None:
     assert settings.database_url == "postgresql+asyncpg://u:p@h/d"
 
 
+def test_the_owner_migrates_the_database_that_the_application_uses() -> None:
+    settings = Settings(demo=True, database_url="postgres://app@h/d", owner_database_url="postgres://owner@h/d?ssl=on")
+    assert settings.owner_database_url == "postgresql+asyncpg://owner@h/d?ssl=on"
+    assert "owner@h" not in repr(settings)
+    with pytest.raises(SettingsError, match="BIHUAN_OWNER_DATABASE_URL"):
+        Settings(demo=True, database_url="postgres://app@h/d", owner_database_url="postgres://owner@h/other")
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("BIHUAN_DATABASE_URL", "mysql://user:hidden-word@host/db"),
+        ("BIHUAN_OWNER_DATABASE_URL", "mysql://user:hidden-word@host/db"),
         ("BIHUAN_DB_POOL_SIZE", "hidden-word"),
         ("BIHUAN_TOKEN_MINUTES", "0"),
         ("BIHUAN_LOG_LEVEL", "hidden-word"),
