@@ -5,6 +5,7 @@ from functools import partial
 
 from app.clocks import stages
 from app.clocks.running import count_ended
+from app.dispatch import limit_requests
 from app.dispatch.orders import OrderLimits
 from app.events.aggregate import Act, EventAggregate
 from app.masters import Masters, limits
@@ -27,5 +28,6 @@ class Turn:
 
         Whoever writes the event calls it first.
         """
+        limit_requests.follow(self.event, self.act)
         stages.follow(self.event, partial(limits.stage, self.masters), self.act)
         count_ended(self.event, self.masters.clockwork)

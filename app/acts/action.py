@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from app.accounts.access import Asker
 from app.accounts.organizations import Organizations
+from app.dispatch.limit_requests import Kind
 from app.events.aggregate import EventAggregate
 from app.events.report_tables import Report
 from app.events.tables import Event, WorkOrder
+from app.masters import Masters
 from app.turn import Turn
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
@@ -107,6 +109,12 @@ class Action:
     states: Collection[str] = ()
     #: anything more that must hold for it to be offered
     offered: Callable[[EventAggregate, Any], bool] | None = None
+    #: a sentence why the city's own rules do not let it be done now; None: they do
+    refusal: Callable[[Masters, EventAggregate, Any], str | None] | None = None
+    #: it decides a request of this kind: of the ``centre`` roles only the one whose turn it is, nobody of the unit
+    decides: Kind | None = None
+    #: it looks at the order's clocks that ended late
+    late_clocks: bool = False
     needs_reports: bool = True
     #: another event named in the body that must be locked with this one
     other_event: Callable[[Any], UUID] | None = None

@@ -15,7 +15,7 @@ from app.accounts.access import Asker, Client, client_of, user_of
 from app.accounts.tokens import AccessToken, ClientSubject
 from app.acts import late_acts
 from app.acts.action import ActBody, Action, Case, Resource
-from app.acts.permissions import ACTIONS, grant, offered_names
+from app.acts.permissions import ACTIONS, forbidden, grant, offered_names, refused_now
 from app.acts.pictures import refuse_unknown_pictures
 from app.core.crypto import Keyring, open_sealed
 from app.core.database import transaction
@@ -24,6 +24,7 @@ from app.core.faults import fault_point
 from app.core.timing import now
 from app.events.again import until_alone
 from app.events.aggregate import Act, Actor, EventAggregate
+from app.events.late_clocks import load_late_clocks
 from app.events.report_tables import Report
 from app.events.store import event_of_report, load_reports, lock_events, still_there, write_events
 from app.events.tables import Event, WorkOrder
@@ -122,6 +123,8 @@ async def _perform(
         raise _not_found(request.resource)
     if action.needs_reports or request.report_id is not None:
         await load_reports(session, aggregate)
+    if action.late_clocks:
+        await load_late_clocks(session, aggregate)
     if request.report_id is not None:
         still_there(aggregate, request.report_id)
     subject = _subject(aggregate, request)
@@ -148,10 +151,9 @@ async def _perform(
         police_client_id=who.police_client_id,
         event_no=(await runtime.numbers.take(session, 1, now()))[0] if action.begins_event else "",
     )
-    wrong_state = bool(action.states) and subject.state not in action.states
-    if wrong_state or (action.offered is not None and not action.offered(aggregate, subject)):
+    if why := refused_now(masters, aggregate, subject, action):
         raise NotAllowedNow(
-            f"当前状态不能执行“{action.name_zh}”；请刷新后按允许的操作办理。",
+            why,
             allowed=offered_names(request.resource, asker, masters, aggregate, subject),
             state=subject.state,
         )
@@ -241,9 +243,7 @@ def _authorise(
         raise _not_found("event")
     granted = grant(asker, masters, aggregate, subject, action)
     if granted is None:
-        collector = ("collector",) if action.collector else ()
-        needs = [*action.centre, *action.unit, *collector]
-        raise Forbidden(f"您的席位不能执行“{action.name_zh}”。", needs=needs)
+        raise forbidden(asker, masters, aggregate, subject, action)
     return granted
 
 

@@ -5,9 +5,13 @@ from typing import Any
 from app.accounts.access import Asker
 from app.acts.action import Action, Resource, covers, unit_of
 from app.acts.event_acts import EVENT_ACTIONS
+from app.acts.limit_acts import LIMIT_ACTIONS
 from app.acts.order_acts import ORDER_ACTIONS
 from app.acts.report_acts import REPORT_ACTIONS
+from app.core.errors import Forbidden
+from app.dispatch import limit_requests
 from app.events.aggregate import EventAggregate
+from app.events.clock_tables import LimitRequest
 from app.events.report_tables import Report
 from app.events.tables import Event, WorkOrder
 from app.feedback import inspections
@@ -15,7 +19,7 @@ from app.masters import Masters
 
 ACTIONS: dict[Resource, dict[str, Action]] = {
     "event": {action.name: action for action in EVENT_ACTIONS},
-    "work_order": {action.name: action for action in ORDER_ACTIONS},
+    "work_order": {action.name: action for action in (*ORDER_ACTIONS, *LIMIT_ACTIONS)},
     "report": {action.name: action for action in REPORT_ACTIONS},
 }
 
@@ -28,9 +32,14 @@ def grant(
     action: Action,
 ) -> tuple[str, int] | None:
     """The role and organization in which the asker may do this, or None."""
-    event = aggregate.event
+    event, centre = aggregate.event, action.centre
+    if (request := _to_decide(aggregate, subject, action)) is not None:
+        if limit_requests.why_not_theirs(request, asker, masters.organizations):
+            return None
+        turn = limit_requests.waits_for(request)
+        centre = action.centre if turn is None else (turn,)
     # A seat counts only where it is: a dispatcher of one street acts in the next only in the seat that they have there.
-    role = next((role for role in action.centre if covers(asker, (role,), event)), None)
+    role = next((role for role in centre if covers(asker, (role,), event)), None)
     if role is not None:
         return role, asker.org_id
     others = action.claimant and inspections.claimed_by_other(aggregate, asker.user_id)
@@ -45,6 +54,43 @@ def grant(
     return None
 
 
+def _to_decide(aggregate: EventAggregate, subject: Event | WorkOrder | Report, action: Action) -> LimitRequest | None:
+    if action.decides is None or not isinstance(subject, WorkOrder):
+        return None
+    return limit_requests.undecided(aggregate, subject, action.decides)
+
+
+def forbidden(
+    asker: Asker, masters: Masters, aggregate: EventAggregate, subject: Event | WorkOrder | Report, action: Action
+) -> Forbidden:
+    """The refusal for somebody whose the event is but not this action, and which seats it needs."""
+    collector = ("collector",) if action.collector else ()
+    needs = [*action.centre, *action.unit, *collector]
+    why = f"您的席位不能执行“{action.name_zh}”。"
+    if (request := _to_decide(aggregate, subject, action)) is not None:
+        turn = limit_requests.waits_for(request)
+        if turn is not None:
+            needs = [turn]
+            why = f"这份申请现在须由{limit_requests.ROLES_ZH[turn]}审批，您在该区域没有这一席位。"
+        why = limit_requests.why_not_theirs(request, asker, masters.organizations) or why
+    return Forbidden(why, needs=needs)
+
+
+def refused_now(
+    masters: Masters, aggregate: EventAggregate, subject: Event | WorkOrder | Report, action: Action
+) -> str | None:
+    """Why the action is not possible now, whoever asks; None: it is."""
+    if not _fits(aggregate, subject, action):
+        return f"当前状态不能执行“{action.name_zh}”；请刷新后按允许的操作办理。"
+    return action.refusal(masters, aggregate, subject) if action.refusal is not None else None
+
+
+def _fits(aggregate: EventAggregate, subject: Event | WorkOrder | Report, action: Action) -> bool:
+    return (not action.states or subject.state in action.states) and (
+        action.offered is None or action.offered(aggregate, subject)
+    )
+
+
 def _offered(
     resource: Resource,
     asker: Asker | None,
@@ -55,9 +101,9 @@ def _offered(
     return [
         action
         for action in ACTIONS[resource].values()
-        if (not action.states or subject.state in action.states)
-        and (action.offered is None or action.offered(aggregate, subject))
+        if _fits(aggregate, subject, action)
         and (asker is None or grant(asker, masters, aggregate, subject, action) is not None)
+        and (action.refusal is None or action.refusal(masters, aggregate, subject) is None)
     ]
 
 

@@ -1,5 +1,6 @@
 """How an event, its orders, inspections, clocks and timeline look to their reader."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,9 @@ from app.api.shapes import (
     unit_values,
 )
 from app.core.database import Json
+from app.dispatch import limit_requests
 from app.events.aggregate import EventAggregate
-from app.events.clock_tables import Clock
+from app.events.clock_tables import Clock, LimitRequest
 from app.events.tables import Inspection, ReturnRequest, WorkOrder
 from app.events.visibility import Stand
 from app.masters import Masters
@@ -147,6 +149,7 @@ class OrderInList(OrderShape):
     place: PlaceShape = Field(description="事发位置")
     received_at: CityTime = Field(description="事件受理时间")
     next_due_at: CityTime | None = Field(description="最近的到期时间")
+    next_due_assumed: bool = Field(description="该到期时间落在尚未公布日历的年份，按周一至周五估算")
 
 
 def order_in_list(masters: Masters, row: Any, stand: Stand) -> Json:
@@ -158,6 +161,7 @@ def order_in_list(masters: Masters, row: Any, stand: Stand) -> Json:
         "place": place_values(masters, row),
         "received_at": row.received_at,
         "next_due_at": row.next_due_at,
+        "next_due_assumed": bool(row.next_due_assumed),
     }
 
 
@@ -184,6 +188,56 @@ def return_shape(masters: Masters, row: ReturnRequest) -> ReturnShape:
         requested_at=row.requested_at,
         decided_at=row.decided_at,
     )
+
+
+class DecisionShape(Shape):
+    """One approver's word."""
+
+    role: str = Field(description="席位")
+    at: CityTime = Field(description="何时")
+    agreed: bool = Field(description="是否同意")
+
+
+class LimitRequestShape(Shape):
+    """What a unit asked about an order's limits: 延期, 挂账, 等待诉求人, 超期申诉."""
+
+    n: int
+    order_n: int = Field(description="工单序号")
+    kind: str = Field(description="extension 延期、deferral 挂账、waiting 等待诉求人、lateness_appeal 超期申诉")
+    state: str = Field(
+        description="requested 待审批、reviewed 已有人同意待下一步、granted 已同意、settling 申请销账中、"
+        "rejected 驳回、withdrawn 撤回、ended 已结束（含到期自行结束）"
+    )
+    reason_code: str = Field(description="理由代码；文字理由见时间线")
+    terms: Json = Field(
+        description="申请内容：延期 more，挂账 until、plan、leader、milestones，等待 until，申诉 evidence"
+    )
+    approvers: list[str] = Field(description="须依次同意的席位；空为无须审批")
+    decisions: list[DecisionShape] = Field(description="已作出的审批")
+    waits_for: str | None = Field(description="现在轮到哪个席位审批")
+    requested_at: CityTime
+    ended_at: CityTime | None
+
+
+def limit_request_values(row: LimitRequest | Any, n: int, at: datetime) -> Json:
+    """The members of ``LimitRequestShape`` at a moment: what was granted until then shows as ended."""
+    state, ended_at = limit_requests.state_at(row, at)
+    return {
+        "n": n,
+        "order_n": row.order_n,
+        "kind": row.kind,
+        "state": state,
+        "reason_code": row.reason_code,
+        "terms": row.terms,
+        "approvers": row.approvers,
+        "decisions": [
+            {"role": one["role"], "at": datetime.fromisoformat(one["at"]), "agreed": one["agreed"]}
+            for one in row.decisions
+        ],
+        "waits_for": limit_requests.waits_for(row),
+        "requested_at": row.requested_at,
+        "ended_at": ended_at,
+    }
 
 
 class InspectionShape(Shape):
@@ -267,7 +321,9 @@ class TimelineRow(Shape):
 
     n: int = Field(description="在事件中的序号")
     act: str = Field(description="做了什么")
-    subject: str = Field(description="对什么做的：event、work_order、report、inspection、return_request、clock")
+    subject: str = Field(
+        description="对什么做的：event、work_order、report、inspection、return_request、limit_request、clock"
+    )
     subject_n: int | None
     report_id: UUID | None
     from_state: str | None

@@ -27,6 +27,7 @@ from app.api.problems import RESPONSES
 from app.api.report_shapes import ReportShape, report_values
 from app.api.shapes import Allowed, CityTime, PageShape, Shape, allowed_of, answer, etag, names_of, title_shown
 from app.events.aggregate import EventAggregate
+from app.events.late_clocks import load_late_clocks
 from app.events.store import load_events, load_reports
 from app.events.visibility import Sight, Stand, require_seen
 from app.intake.duplicates import DuplicateRule
@@ -90,6 +91,8 @@ async def event(event_id: UUID, who: ReaderDep, request: Request, response: Resp
     identities = await report_list.masked_identities(who.session, [report.id for report in aggregate.reports])
     masters, row = who.masters, aggregate.event
     address_shown = stand == "centre" or not await event_list.is_address_kept(who.session, event_id)
+    if row.state == "closed":
+        await load_late_clocks(who.session, aggregate)  # whether lateness can be appealed against
     allowed = allowed_of(request, who.asker, masters, aggregate)
     response.headers["ETag"] = etag(row.seq)
     reports = []
@@ -115,7 +118,11 @@ async def event(event_id: UUID, who: ReaderDep, request: Request, response: Resp
         ],
         returns=[return_shape(masters, one) for one in aggregate.returns],
         inspections=[InspectionShape(**inspection_values(one, row.id, one.n)) for one in aggregate.inspections],
-        clocks=[clock_shape(clock) for clock in aggregate.clocks if clock.event_id == row.id or stand == "centre"],
+        clocks=[
+            clock_shape(clock)
+            for clock in aggregate.clocks
+            if clock.state == "running" and (clock.event_id == row.id or stand == "centre")
+        ],
         participants=participants_of(masters, aggregate),
         reports=reports,
         release_vector=row.release_vector,

@@ -204,7 +204,7 @@ class LimitRequest(Base):
     kind: Mapped[str]
     state: Mapped[str]
     reason_code: Mapped[str]
-    #: what is asked: extension {limit}, deferral {until, leader, plan, milestones}, waiting {until}
+    #: what is asked: extension {more}, deferral {until, leader, plan, milestones}, waiting {until}
     terms: Mapped[Json]
     #: roles that must agree, in order, and who has: [{"role", "user_id", "at", "agreed"}]
     approvers: Mapped[list[Any]] = mapped_column(JSONB)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.accounts.access import CENTRE_ROLES
 from app.clocks.limits import Limit
 from app.clocks.pauses import GivenBack
 from app.feedback.answers import SCALES
@@ -47,6 +48,31 @@ def _maybe_limit(text: str) -> str:
     return _limit(text) if text else ""
 
 
+def _multiple(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 10:
+        raise ValueError("应为大于 0、不超过 10 的倍数")
+    return value
+
+
+def _days(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 3660:
+        raise ValueError("应为 1 到 3660 的整数")
+    return value
+
+
+def _approvers(text: str) -> tuple[str, ...]:
+    roles = tuple(part.strip() for part in text.split("|"))
+    if unknown := [role for role in roles if role not in CENTRE_ROLES]:
+        raise ValueError(f"没有“{'、'.join(unknown)}”这种审批席位，可用：{'、'.join(CENTRE_ROLES)}，按先后用 | 隔开")
+    return roles
+
+
+def _approvers_or_none(text: str) -> tuple[str, ...]:
+    return () if text == "none" else _approvers(text)
+
+
 def _given_back(text: str) -> str:
     if text not in ("covered", "touched"):
         raise ValueError("应为 covered（整日在暂停内才退还）或 touched（沾到暂停即退还）")
@@ -76,6 +102,7 @@ KNOWN: dict[str, Known] = {
     "duplicate_radius_m": Known(_positive, "50", "运城规范：相似案件默认半径 50 米（DOMAIN.md §4.2）"),
     "duplicate_window_hours": Known(_positive, "24", "运城规范：相似案件默认时段 24 小时（DOMAIN.md §4.2）"),
     "classify_min_precision": Known(_share, "0.85", _OURS),
+    "border_within_m": Known(_positive, "10", "事发地距相邻街道多少米以内算跨界（项目默认值，可改）"),
     "sign_limit": Known(_limit, "2 work_hour", _OURS),
     "first_contact_limit": Known(_limit, "1 legal_work_day", "上海某街道：1 个工作日内先行联系（DOMAIN.md §5）"),
     "total_limit.inquiry": Known(_limit, "1 legal_work_day", _SHANGHAI),
@@ -99,6 +126,18 @@ KNOWN: dict[str, Known] = {
     "callback_limit": Known(_limit, "2 legal_work_day", _OURS),
     "uncounted_cap": Known(_limit, "10 work_day", "不计时须有上限（项目默认值，可改）"),
     "pause_gives_back": Known(_given_back, "covered", _OURS),
+    "extension_times": Known(_count, "1", "每个工单延期次数；运城规范为最多 2 次（DOMAIN.md §4.3），项目默认更严"),
+    "extension_share": Known(_multiple, "1.0", "运城规范：每次最多延长一倍原时限（DOMAIN.md §4.3）"),
+    "extension_long_share": Known(_multiple, "0.5", "延长超过原时限的这一比例为长延期（项目默认值，可改）"),
+    "extension_approvers": Known(_approvers, "dispatcher", "运城规范：延期经派遣员审批（DOMAIN.md §4.3）"),
+    "extension_long_approvers": Known(_approvers, "dispatcher|shift_leader", _OURS),
+    "deferral_times": Known(_count, "1", "运城规范：挂账一次（DOMAIN.md §4.3）"),
+    "deferral_max_days": Known(_days, "365", "运城规范：挂账最长一年（DOMAIN.md §4.3）"),
+    "deferral_approvers": Known(_approvers, "dispatcher|shift_leader", _OURS),
+    "waiting_max": Known(_limit, "5 natural_day", _OURS),
+    "waiting_approvers": Known(_approvers_or_none, "none", "none 表示无须审批；不计时另有上限（项目默认值，可改）"),
+    "appeal_window": Known(_limit, "5 legal_work_day", "自结案起（项目默认值，可改）"),
+    "appeal_reviewers": Known(_approvers, "quality_reviewer|adjudicator", "运城规范：申诉两级审核（DOMAIN.md §4.3）"),
     "late_mark_minutes": Known(_count, "5", _OURS),
     "rehandle_limit": Known(_limit, "3 legal_work_day", "上海某街道：二次办理 3 个工作日（DOMAIN.md §4）"),
     "callback_attempts": Known(_count, "3", _OURS),
@@ -172,6 +211,11 @@ class Policies:
         return float(self._values["classify_min_precision"])
 
     @property
+    def border_within_m(self) -> float:
+        """Metres from the cell of another street within which a place belongs to both."""
+        return float(self._values["border_within_m"])
+
+    @property
     def sign_limit(self) -> str:
         """Until an order must be signed for, as ``"2 work_hour"``."""
         return str(self._values["sign_limit"])
@@ -204,6 +248,34 @@ class Policies:
     def pause_gives_back(self) -> GivenBack:
         """Which days a pause gives back to a limit in days: those it covers, or those it touches."""
         return "touched" if self._values["pause_gives_back"] == "touched" else "covered"
+
+    def number(self, key: str) -> float:
+        """A policy that is a plain number: ``"extension_times"``, ``"deferral_max_days"``. Raises KeyError."""
+        return float(self._values[key])
+
+    def approvers(self, what: str) -> tuple[str, ...]:
+        """The roles that must agree, in order: to an ``extension``, ``extension_long``, ``deferral``, ``waiting``.
+
+        Empty: nobody must. Raises KeyError for anything else.
+        """
+        roles: tuple[str, ...] = self._values[f"{what}_approvers"]
+        return roles
+
+    @property
+    def waiting_max(self) -> str:
+        """How long a unit may wait for the complainant at a time, as ``"5 natural_day"``."""
+        return str(self._values["waiting_max"])
+
+    @property
+    def appeal_window(self) -> str:
+        """From closing, in which a unit may appeal against lateness, as ``"5 legal_work_day"``."""
+        return str(self._values["appeal_window"])
+
+    @property
+    def appeal_reviewers(self) -> tuple[str, ...]:
+        """The roles that review an appeal, in order."""
+        roles: tuple[str, ...] = self._values["appeal_reviewers"]
+        return roles
 
     @property
     def late_mark(self) -> timedelta:

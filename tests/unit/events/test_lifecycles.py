@@ -6,7 +6,7 @@ Each line: a state, then what each trigger leads to. A trigger that is not on th
 import pytest
 
 from app.core.errors import NotAllowedNow
-from app.events.lifecycles import EVENT, INSPECTION, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
+from app.events.lifecycles import EVENT, INSPECTION, LIMIT_REQUEST, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
 
 MATRIX = {
     EVENT: """
@@ -36,6 +36,15 @@ MATRIX = {
         approved:
         rejected:
         withdrawn:
+    """,
+    LIMIT_REQUEST: """
+        requested: review>reviewed grant>granted reject>rejected withdraw>withdrawn
+        reviewed: review>reviewed grant>granted reject>rejected withdraw>withdrawn
+        granted: claim_settled>settling end>ended
+        settling: verify_settled>ended refuse_settled>granted end>ended
+        rejected:
+        withdrawn:
+        ended:
     """,
     INSPECTION: """
         requested: claim>claimed cancel>cancelled
