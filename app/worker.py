@@ -17,7 +17,9 @@ from app.core.database import transaction
 from app.core.metrics import WORKER_FAILURES, WORKER_HEARTBEAT
 from app.core.receivers import open_http
 from app.core.settings import Settings
+from app.core.timing import now
 from app.runtime import Runtime, open_runtime, stop_on_signals
+from app.supervision import experience
 
 #: while there is nothing to do, polls grow from the first to the second of these many seconds apart
 IDLE_SECONDS: Final = (0.2, 1.0)
@@ -25,9 +27,12 @@ IDLE_SECONDS: Final = (0.2, 1.0)
 FAILED_SECONDS: Final = (1.0, 30.0)
 BACKLOG_EVERY: Final = timedelta(seconds=30)
 FORGET_EVERY: Final = timedelta(hours=1)
+LEARN_EVERY: Final = timedelta(hours=1)
 
 #: one step; says how much it found to do
 Step = Callable[[], Awaitable[int]]
+
+_JURISDICTIONS = text("SELECT id FROM jurisdiction WHERE release_vector <> '{}'")
 
 log = structlog.get_logger()
 
@@ -66,17 +71,28 @@ async def work(runtime: Runtime, stop: asyncio.Event) -> None:
             group.create_task(_for_ever(name, step, stop))
         group.create_task(_now_and_then("backlog", partial(background.measure_backlog, runtime), BACKLOG_EVERY, stop))
         group.create_task(_now_and_then("forget", partial(background.forget, runtime), FORGET_EVERY, stop))
+        group.create_task(_now_and_then("experience", partial(learn, runtime), LEARN_EVERY, stop))
 
 
 async def _warm(runtime: Runtime) -> None:
     """Builds the masters before the first step needs them under an event's lock: it can take seconds."""
     try:
         async with transaction(runtime.sessions) as session:
-            found = await session.scalars(text("SELECT id FROM jurisdiction WHERE release_vector <> '{}'"))
-            for jurisdiction_id in found.all():
+            for jurisdiction_id in (await session.scalars(_JURISDICTIONS)).all():
                 await runtime.masters.get(session, jurisdiction_id)
     except Exception:
         log.exception("worker.warm_failed")
+
+
+async def learn(runtime: Runtime) -> None:
+    """Learns anew how ended clocks went: what the list of risks rests on."""
+    async with transaction(runtime.sessions) as session:
+        ids = (await session.scalars(_JURISDICTIONS)).all()
+    for jurisdiction_id in ids:
+        async with transaction(runtime.sessions) as session:
+            calendars = (await runtime.masters.get(session, jurisdiction_id)).clockwork.calendars
+            standard = {code: calendar.standard_day_minutes for code, calendar in calendars.items()}
+            await experience.refresh(session, jurisdiction_id, now(), standard)
 
 
 async def _for_ever(name: str, step: Step, stop: asyncio.Event) -> None:

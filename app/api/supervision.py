@@ -11,7 +11,9 @@ from app.accounts.access import user_of
 from app.acts import late_acts
 from app.acts.action import Words
 from app.api.dependencies import ReaderDep, RuntimeDep, TokenDep, WriteSession
+from app.api.event_shapes import LimitRequestShape, limit_request_values
 from app.api.problems import RESPONSES
+from app.api.risk_shapes import RiskPageShape, risk_page
 from app.api.shapes import (
     CityTime,
     ItemShape,
@@ -29,10 +31,13 @@ from app.api.shapes import (
 )
 from app.core.timing import now
 from app.events.visibility import Sight
+from app.supervision import limit_request_list
 from app.supervision import overdue as overdue_list
 from app.supervision.filters import AreaQuery, OverdueQuery, filters_of
 from app.supervision.indicators import RateWeights
 from app.supervision.indicators import indicators as count_indicators
+from app.supervision.limit_request_list import LimitRequestQuery
+from app.supervision.risks import RiskQuery, list_risks
 
 router = APIRouter(prefix="/supervision", tags=["supervision 督办"], responses=RESPONSES)
 
@@ -55,8 +60,10 @@ class OverdueShape(Shape):
     rule: str = Field(description="时限依据")
     started_at: CityTime
     due_at: CityTime
+    assumed: bool = Field(description="到期时间落在尚未公布日历的年份，按周一至周五估算")
     late_minutes: int = Field(description="已超期多少分钟（自然时间）；负数为还剩多少")
     share_used: float = Field(description="已用去时限的比例（自然时间），1 为到期")
+    exempted: bool = Field(description="超期已决定不计入统计；超期的事实仍在")
 
 
 class IndicatorQuery(AreaQuery):
@@ -92,11 +99,12 @@ class EventCounts(Shape):
 class LimitCounts(Shape):
     """Limits of one kind due in the period."""
 
-    kind: str = Field(description="signing、first_contact、handling、citizen_total")
-    due: int = Field(description="应在时段内完成的")
+    kind: str = Field(description="时限种类，如 signing 签收、handling 处置、citizen_total 总时限")
+    due: int = Field(description="应在时段内完成的，不含已豁免的超期")
     on_time: int = Field(description="按时完成")
-    late: int = Field(description="超期完成")
-    overdue: int = Field(description="已超期且仍未完成")
+    late: int = Field(description="超期完成，不含已豁免的")
+    overdue: int = Field(description="已超期且仍未完成，不含已豁免的")
+    exempted: int = Field(description="超期但已决定不计入统计的，不在前四项之中")
 
 
 class CallbackCounts(Shape):
@@ -213,12 +221,69 @@ async def overdue(who: ReaderDep, query: Annotated[OverdueQuery, Query()]) -> Re
             "rule": row.rule,
             "started_at": row.started_at,
             "due_at": row.due_at,
+            "assumed": row.assumed,
             "late_minutes": int((at - row.due_at) / timedelta(minutes=1)),
             "share_used": round((at - row.started_at) / max(row.due_at - row.started_at, timedelta(seconds=1)), 3),
+            "exempted": row.exempted,
         }
         for row in page.items
     ]
     return answer({"items": items, "next": page.next})
+
+
+class LimitRequestInList(LimitRequestShape):
+    """A request with what a list tells of its event."""
+
+    event_id: UUID
+    event_no: str = Field(description="事件编号")
+    title: str = Field(description="事件标题")
+    event_state: str = Field(description="事件状态")
+    work_order: str = Field(description="工单标识；审批操作对工单执行")
+    unit: UnitShape | None = Field(description="提出申请的单位")
+    item: ItemShape | None = Field(description="治理事项")
+    place: PlaceShape = Field(description="事发位置")
+
+
+@router.get("/limit-requests", summary="延期、挂账、等待、申诉", response_model=PageShape[LimitRequestInList])
+async def limit_requests(who: ReaderDep, query: Annotated[LimitRequestQuery, Query()]) -> Response:
+    """What waits for a decision or is in force, in the area of the asker's centre seats, the oldest first."""
+    masters = who.masters
+    sight = Sight.of(who.asker, masters.organizations)
+    at = now()
+    page = await limit_request_list.list_limit_requests(who.session, who.asker, sight, query, names_of(masters), at=at)
+    items = [
+        limit_request_values(row, row.n, at)
+        | {
+            "event_id": row.event_id,
+            "event_no": row.event_no,
+            "title": title_shown(masters, row, sight.list_stand(row)),
+            "event_state": row.event_state,
+            "work_order": order_id(row.event_id, row.order_n),
+            "unit": unit_values(masters, row.unit_id),
+            "item": item_values(masters, row.item_id),
+            "place": place_values(masters, row),
+        }
+        for row in page.items
+    ]
+    return answer({"items": items, "next": page.next})
+
+
+@router.get("/risks", summary="很可能超期的工单")
+async def risks(who: ReaderDep, query: Annotated[RiskQuery, Query()]) -> RiskPageShape:
+    """Open orders that will likely miss their handling limit, from how such orders went before, with the reason."""
+    masters = who.masters
+    sight = Sight.of(who.asker, masters.organizations)
+    found = await list_risks(
+        who.session,
+        sight,
+        filters_of(AreaQuery(**query.model_dump(include=set(AreaQuery.model_fields))), names_of(masters)),
+        masters.clockwork,
+        at=now(),
+        min_risk=query.min_risk,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return risk_page(masters, sight, found)
 
 
 @router.get("/indicators", summary="时段指标")

@@ -5,13 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
+from app.api.clock_shapes import OrderClocksShape, clock_account_shape
 from app.api.dependencies import ReaderDep
 from app.api.event_shapes import (
     ClockShape,
+    LimitRequestShape,
     OrderInList,
     OrderShape,
     ReturnShape,
     clock_shape,
+    limit_request_values,
     order_in_list,
     order_shape,
     return_shape,
@@ -30,10 +33,15 @@ from app.api.shapes import (
     place_shape,
     title_shown,
 )
+from app.clocks.running import running
 from app.core.errors import NotFound
+from app.core.timing import now
+from app.events.late_clocks import load_late_clocks
 from app.events.store import load_events
 from app.events.visibility import Sight
 from app.supervision import event_list, order_list
+from app.supervision.clock_accounts import account_of
+from app.supervision.clock_books import editions_of, read_books
 from app.supervision.filters import OrderQuery, filters_of
 
 router = APIRouter(tags=["work-orders 工单"], responses=RESPONSES)
@@ -49,6 +57,9 @@ class OrderDetail(OrderShape):
     place: PlaceShape = Field(description="事发位置")
     clocks: list[ClockShape] = Field(description="本工单正在计时的时限")
     returns: list[ReturnShape] = Field(description="本工单的退单申请")
+    limit_requests: list[LimitRequestShape] = Field(
+        description="本工单的延期、挂账、等待、申诉；本单位和中心可见，对其他单位为空"
+    )
     event_visible: bool = Field(description="false：工单已离开您的单位，事件的其余内容不再对您显示")
 
 
@@ -79,7 +90,11 @@ async def work_order(
     masters, event = who.masters, aggregate.event
     stand = sight.stand(aggregate)
     address_shown = stand == "centre" or not await event_list.is_address_kept(who.session, event_id)
+    if event.state == "closed":
+        await load_late_clocks(who.session, aggregate)  # whether lateness can be appealed against
     allowed = allowed_of(request, who.asker, masters, aggregate)
+    # What a unit asked for is its own and the centre's, not of the others that take part.
+    theirs = stand == "centre" or order.unit_id in sight.units
     response.headers["ETag"] = etag(event.seq)
     return OrderDetail(
         **order_shape(masters, order, event_id, n, allowed.work_orders.get(n, [])).__dict__,
@@ -88,7 +103,44 @@ async def work_order(
         title=title_shown(masters, event, stand or "unit"),
         item=item_shape(masters, event.item_id),
         place=place_shape(masters, event, address_shown=address_shown),
-        clocks=[clock_shape(clock) for clock in aggregate.clocks if clock.order_n == n],
+        clocks=[clock_shape(clock) for clock in running(aggregate, order=order)],
         returns=[return_shape(masters, one) for one in aggregate.returns if one.order_n == n],
+        limit_requests=[
+            LimitRequestShape(**limit_request_values(one, one.n, now()))
+            for one in aggregate.limit_requests
+            if one.order_n == n and theirs
+        ],
         event_visible=stand is not None,
+    )
+
+
+@router.get("/work-orders/{order_id}/clocks", summary="一个工单的时限：逐分钟说明")
+async def work_order_clocks(
+    order_id: Annotated[str, Path(description="工单标识：事件标识.序号")], who: ReaderDep
+) -> OrderClocksShape:
+    """Every clock of the order, running and ended: what it rests on, what moved it, and each minute that counted or
+    not. Who sees the event also sees the clocks of its stages and of its reports; merged events' are the centre's.
+    """
+    event_id, n = parse_order_id(order_id)
+    sight = Sight.of(who.asker, who.masters.organizations)
+    aggregate = (await load_events(who.session, [event_id])).get(event_id)
+    order = aggregate.order(n) if aggregate else None
+    if aggregate is None or order is None or not sight.sees_order(aggregate, order):
+        raise NotFound("没有这个工单，或不在您的权限范围内。")
+    stand, masters = sight.stand(aggregate), who.masters
+    books = await read_books(
+        who.session,
+        event_id,
+        n,
+        late_mark=masters.policies.late_mark,
+        own=stand is not None,
+        merged=stand == "centre",
+    )
+    editions = await editions_of(who.session, books, masters.clockwork)
+    at = now()
+    shapes = [clock_account_shape(masters, account_of(book, editions, at)) for book in books]
+    mine = [book.clock.event_id == event_id and book.clock.order_n == n for book in books]
+    return OrderClocksShape(
+        order=[shape for shape, own in zip(shapes, mine, strict=True) if own],
+        event=[shape for shape, own in zip(shapes, mine, strict=True) if not own],
     )

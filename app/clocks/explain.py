@@ -1,7 +1,7 @@
 """Why time counted or did not: the life of a clock as intervals with their causes, for people to read. Pure."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from app.clocks.calendar import DAY, MINUTE, Calendar, instant, moment, weekday
@@ -65,6 +65,22 @@ def explain(
         Interval(instant(0, each.start), instant(0, each.end), each.end // MINUTE - each.start // MINUTE, *each[2:])
         for each in joined
     )
+
+
+def cut(intervals: Sequence[Interval], at: datetime) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+    """The intervals up to ``at`` and those from then on; the one that it lies in becomes two, whose minutes add up."""
+    before: list[Interval] = []
+    behind: list[Interval] = []
+    for each in intervals:
+        if each.until_at <= at:
+            before.append(each)
+        elif each.from_at >= at:
+            behind.append(each)
+        else:
+            minutes = moment(at) // MINUTE - moment(each.from_at) // MINUTE
+            before.append(each._replace(until_at=at.astimezone(UTC), minutes=minutes))
+            behind.append(each._replace(from_at=at.astimezone(UTC), minutes=each.minutes - minutes))
+    return tuple(before), tuple(behind)
 
 
 def _pieces(

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.accounts.organizations import Organizations
+from app.clocks.ladder import CLOCK_KINDS
 from app.core.errors import Malformed
 from app.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from app.events.lifecycles import EVENT, REPORT, WORK_ORDER, Lifecycle
@@ -17,7 +18,7 @@ URGENCIES = ("normal", "urgent", "critical")
 LEVELS = ("grid", "street", "district", "city")
 DEMAND_TYPES = ("inquiry", "help", "complaint", "accusation", "suggestion", "praise")
 DEBTS = ("reply", "callback", "result")
-STAGES = ("signing", "first_contact", "handling", "citizen_total")
+STAGES = CLOCK_KINDS
 
 
 class PageQuery(BaseModel):

@@ -2,7 +2,8 @@
 
 Three populations, never mixed: events *received* in the period; limits *due* in the period (what should have been done
 by then, whenever it came in); callbacks *made* in the period. ``resolved`` and ``explained`` are never summed into one
-number. Shares are left to the reader as numerator and denominator wherever a zero could hide.
+number. Shares are left to the reader as numerator and denominator wherever a zero could hide. Lateness that a decision
+exempts is in no figure but its own.
 """
 
 from collections.abc import Sequence
@@ -64,11 +65,13 @@ _EVENTS = """
 """
 
 _LIMITS = """
-    SELECT c.kind, count(*) AS due,
+    SELECT c.kind, count(*) FILTER (WHERE NOT x.exempted) AS due,
       count(*) FILTER (WHERE c.state = 'met' AND c.ended_at <= c.due_at) AS on_time,
-      count(*) FILTER (WHERE c.state = 'met' AND c.ended_at > c.due_at) AS late,
-      count(*) FILTER (WHERE c.state = 'running' AND c.due_at <= :at) AS overdue
+      count(*) FILTER (WHERE c.state = 'met' AND c.ended_at > c.due_at AND NOT x.exempted) AS late,
+      count(*) FILTER (WHERE c.state = 'running' AND c.due_at <= :at AND NOT x.exempted) AS overdue,
+      count(*) FILTER (WHERE x.exempted) AS exempted
     FROM clock c JOIN event e ON e.id = c.event_id
+      CROSS JOIN LATERAL (SELECT c.exempted_n IS NOT NULL AND coalesce(c.ended_at, :at) > c.due_at AS exempted) x
     WHERE c.jurisdiction_id = :jurisdiction AND c.due_at >= :since AND c.due_at < :until AND c.state <> 'stopped'
       AND {where}
     GROUP BY c.kind ORDER BY c.kind

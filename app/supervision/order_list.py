@@ -21,7 +21,9 @@ _COLUMNS = (
     "o.dispatched_at, o.signed_at, o.signed_automatically, o.first_contact_at, o.started_at, o.reported_done_at, "
     "o.result, o.evidence, o.ended_at, "
     "(SELECT min(c.due_at) FROM clock c WHERE c.event_id = o.event_id AND c.order_n = o.n "
-    "AND c.state = 'running') AS next_due_at"
+    "AND c.state = 'running') AS next_due_at, "
+    "(SELECT c.assumed FROM clock c WHERE c.event_id = o.event_id AND c.order_n = o.n "
+    "AND c.state = 'running' ORDER BY c.due_at, c.n LIMIT 1) AS next_due_assumed"
 )
 _JOINS = "LEFT JOIN work_order o ON o.event_id = k.event_id AND o.n = k.n LEFT JOIN event e ON e.id = k.event_id"
 

@@ -11,25 +11,21 @@ from app.supervision.filters import Filters
 from app.supervision.scans import EVENT_ID, NUMBER, Key, Listing, Scan, Where, narrowest
 from app.supervision.shares import Shares, shares_of
 
-_DUE = (Key("due_key", datetime, "timestamptz"), EVENT_ID, NUMBER)
+DUE_KEYS = (Key("due_key", datetime, "timestamptz"), EVENT_ID, NUMBER)
 _KEYS = ("c.due_at", "c.event_id", "c.n")
-_COLUMNS = (
+COLUMNS = (
     "e.event_no, e.title, e.state AS event_state, e.demand_type, e.accused_org_ids, e.nobody_accused, "
     "e.item_id, e.channel, e.district_code, e.street_code, e.community_code, e.lead_unit_id, "
     "c.kind, c.order_n, c.report_id, "
     "coalesce(c.unit_id, e.lead_unit_id) AS unit_id, c.limit_value, c.limit_unit, c.rule, c.started_at, "
-    "c.due_at, c.assumed"
+    "c.due_at, c.assumed, c.exempted_n IS NOT NULL AS exempted"
 )
-_JOINS = "LEFT JOIN clock c ON c.event_id = k.event_id AND c.n = k.n LEFT JOIN event e ON e.id = k.event_id"
+JOINS = "LEFT JOIN clock c ON c.event_id = k.event_id AND c.n = k.n LEFT JOIN event e ON e.id = k.event_id"
 
 
-def _own_filters(filters: Filters, at: datetime, near_share: float) -> Where:
-    """Conditions on the clock itself. Near its limit: no more than ``near_share`` of its whole time is left."""
-    where = Where(values={"at": at})
-    if filters.late_by is None:
-        where.add(
-            "c.due_at <= :at OR c.due_at - :at <= (c.due_at - c.started_at) * CAST(:near AS float8)", near=near_share
-        )
+def clock_filters(filters: Filters) -> Where:
+    """The filters as conditions on the clock itself."""
+    where = Where()
     if filters.unit_id is not None:
         where.add("c.unit_id = :unit_id", unit_id=filters.unit_id)
     if filters.area:
@@ -43,7 +39,14 @@ def _own_filters(filters: Filters, at: datetime, near_share: float) -> Where:
     return where
 
 
-def _scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datetime) -> list[Scan]:
+def _late_or_near(where: Where, at: datetime, near_share: float) -> Where:
+    """Near its limit: no more than ``near_share`` of its whole time is left."""
+    near = "c.due_at <= :at OR c.due_at - :at <= (c.due_at - c.started_at) * CAST(:near AS float8)"
+    return where.add(near, at=at, near=near_share)
+
+
+def clock_scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datetime) -> list[Scan]:
+    """The walks through the asker's running clocks in the order of their due times; ``own``: conditions on a clock."""
     barred, barred_values = sight.unbarred()
     late = {"latest": at - timedelta(minutes=filters.late_by)} if filters.late_by is not None else {}
     running = "c.state = 'running'" + (" AND c.due_at <= :latest" if late else "")
@@ -124,7 +127,9 @@ async def list_overdue(
     """
     shares = await shares_of(session)
     digest = digest_of("overdue", filters.as_dict())
-    after = decode_cursor(cursor, digest, [key.kind for key in _DUE])
-    own = _own_filters(filters, at, near_share)
-    listing = Listing(_DUE, _scans(sight, filters, own, shares, at), _COLUMNS, _JOINS, order=("ASC", ">"))
+    after = decode_cursor(cursor, digest, [key.kind for key in DUE_KEYS])
+    own = clock_filters(filters)
+    if filters.late_by is None:
+        _late_or_near(own, at, near_share)
+    listing = Listing(DUE_KEYS, clock_scans(sight, filters, own, shares, at), COLUMNS, JOINS, order=("ASC", ">"))
     return await listing.page(session, digest=digest, limit=limit, after=after)
