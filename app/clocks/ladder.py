@@ -129,7 +129,8 @@ class Span:
         if rung.at == "due":
             return self.due_at
         if rung.at.startswith("+"):
-            return due(self.calendar, self.due_at, Limit.parse(rung.at[1:]), self.pauses).due_at
+            after = Limit.parse(rung.at[1:])
+            return due(self.calendar, self.due_at, after, self.pauses, given_back=self.given_back).due_at
         share = int(rung.at[:-1]) / 100
         return moment_at_share(
             self.calendar,

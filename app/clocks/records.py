@@ -15,8 +15,8 @@ from app.clocks.pauses import GivenBack, Pause, effective
 from app.events.aggregate import EventAggregate
 from app.events.clock_tables import Clock, ClockDue
 
-#: a pause with a limit of its own, which the cap on uncounted time leaves alone
-UNCAPPED = frozenset({"deferred"})
+#: pauses with a limit of their own, which the cap on uncounted time leaves alone
+UNCAPPED = frozenset({"deferred", "emergency"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,12 @@ def recorded_pauses(records: Iterable[ClockDue]) -> dict[int, Pause]:
                 record.pause_from, record.pause_until, record.grounds, record.grounds in UNCAPPED
             )
         elif record.of_generation in pauses:
-            old = pauses.pop(record.of_generation)
+            # in its place: the last one stays the one that began last
+            old = pauses[record.of_generation]
             if record.cause == "resumed" and record.pause_until:
                 pauses[record.of_generation] = Pause(old.from_at, record.pause_until, old.cause, old.uncapped)
+            else:
+                del pauses[record.of_generation]
     return pauses
 
 

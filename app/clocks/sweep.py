@@ -24,8 +24,8 @@ class DueEvent:
     next_at: datetime
 
 
-# The limit stands inside, on ix_clock_sweep: however much is due, no more than this is read.
-_DUE = text(
+#: what a sweep asks first; the limit stands inside, on ix_clock_sweep: however much is due, no more than this is read
+DUE_QUERY = text(
     """
     SELECT event_id, min(jurisdiction_id), min(next_at) FROM (
       SELECT event_id, jurisdiction_id, next_at FROM clock
@@ -35,7 +35,14 @@ _DUE = text(
     """
 )
 
-_LOCK_FREE = text("SELECT id FROM event WHERE id = :id FOR UPDATE SKIP LOCKED")
+# Asks again whether anything is due: several workers found the same list, and another one may have been here since.
+_LOCK_FREE = text(
+    """
+    SELECT e.id FROM event e
+    WHERE e.id = :id AND EXISTS (SELECT FROM clock c WHERE c.event_id = e.id AND c.next_at <= :at)
+    FOR UPDATE SKIP LOCKED
+    """
+)
 
 
 async def due_clocks(
@@ -45,13 +52,16 @@ async def due_clocks(
 
     Locks nothing: what is found is looked at again under the event's lock. ``without``: events to leave alone for now.
     """
-    found = await session.execute(_DUE, {"at": at, "limit": limit, "without": list(without)})
+    found = await session.execute(DUE_QUERY, {"at": at, "limit": limit, "without": list(without)})
     return [DueEvent(*row) for row in found]
 
 
-async def lock_if_free(session: AsyncSession, event_id: UUID) -> bool:
-    """Locks the event unless somebody else has it: they may be acting on the same clock, and the next sweep comes."""
-    return await session.scalar(_LOCK_FREE, {"id": event_id}) is not None
+async def lock_if_free(session: AsyncSession, event_id: UUID, at: datetime) -> bool:
+    """Locks the event unless somebody else has it, or has just done what was due by ``at``.
+
+    Who has it may be acting on the same clock, and the next sweep comes.
+    """
+    return await session.scalar(_LOCK_FREE, {"id": event_id, "at": at}) is not None
 
 
 def next_rung(aggregate: EventAggregate, work: Clockwork, at: datetime) -> tuple[Clock, Rung, datetime] | None:

@@ -1,4 +1,4 @@
-"""``bihuan user …`` and ``bihuan client …``: first passwords of people, and the systems that send reports."""
+"""``bihuan user …`` and ``bihuan client …``: passwords of people, and systems that send reports or carry notices."""
 
 import asyncio
 import secrets
@@ -23,6 +23,8 @@ user_app = typer.Typer(no_args_is_help=True, help="人员账号。")
 client_app = typer.Typer(no_args_is_help=True, help="来源系统（各渠道的接入方）。")
 
 _CRS = ("wgs84", "gcj02", "bd09", "cgcs2000")
+#: of a system that sends no reports but carries notices to people's phones and screens
+_NOTICES = "notices"
 
 
 @user_app.command("password")
@@ -65,20 +67,26 @@ async def _set_password(username: str, password: str, code: str | None, database
 @client_app.command("add")
 def add_command(
     code: Annotated[str, typer.Argument(help="来源系统代码，登录时用作 client_id")],
-    channel: Annotated[str, typer.Option(help=f"渠道：{'、'.join(CHANNELS)}")],
+    channel: Annotated[str, typer.Option(help=f"渠道：{'、'.join(CHANNELS)}；{_NOTICES} 只接收提醒和督办通知")],
     name: Annotated[str, typer.Option(help="名称")] = "",
     crs: Annotated[str | None, typer.Option(help=f"报文不注明时的坐标系：{'、'.join(_CRS)}")] = None,
-    endpoint: Annotated[str | None, typer.Option(help="回执和结果推送到的地址；不写则不推送")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help=f"回执和结果推送到的地址；不写则不推送，{_NOTICES} 必须写")
+    ] = None,
     jurisdiction: JurisdictionOption = None,
     database: DatabaseOption = "bihuan",
 ) -> None:
-    """登记一个来源系统；密钥只显示这一次。"""
-    if channel not in CHANNELS:
-        raise _wrong("channel", f"没有“{channel}”这个渠道，可用：{'、'.join(CHANNELS)}")
+    """登记一个来源系统，或一个只接收通知的系统；密钥只显示这一次。"""
+    if channel not in (*CHANNELS, _NOTICES):
+        raise _wrong("channel", f"没有“{channel}”这个渠道，可用：{'、'.join((*CHANNELS, _NOTICES))}")
     if crs is not None and crs not in _CRS:
         raise _wrong("crs", f"没有“{crs}”这种坐标系，可用：{'、'.join(_CRS)}")
     if endpoint is not None and not endpoint.startswith(("http://", "https://")):
         raise _wrong("endpoint", "推送地址须以 http:// 或 https:// 开头")
+    if channel == _NOTICES and endpoint is None:
+        raise _wrong("endpoint", "只接收通知的系统须写明推送地址")
+    if channel == _NOTICES and crs is not None:
+        raise _wrong("crs", "只接收通知的系统不发送坐标，请去掉这一项")
     asyncio.run(_add(code, channel, name or code, crs, endpoint, jurisdiction, database))
 
 
@@ -108,7 +116,8 @@ async def _add(
         await session.flush()
         if endpoint is not None:
             client.endpoint_secret_sealed = seal_endpoint_secret(opened.keyring, client.id, signing)
-    _show(code, secret)
+    if channel != _NOTICES:  # who only receives never logs in
+        _show(code, secret)
     if endpoint is not None:
         typer.echo(f"推送签名密钥 signing_secret（验签用，只显示这一次）：{signing}")
 
@@ -129,6 +138,8 @@ async def _rotate(code: str, jurisdiction: str | None, database: str) -> None:
         client = await _client(session, await find_jurisdiction(session, jurisdiction), code)
         if client is None:
             raise NotFound(f"没有来源系统 {code}")
+        if client.channel == _NOTICES:
+            raise Conflict(f"{code} 只接收通知，没有登录密钥")
         client.secret_hash = hashed
         client.token_version += 1
     _show(code, secret)
@@ -148,7 +159,8 @@ async def _list(jurisdiction: str | None, database: str) -> None:
         )
         for client in found:
             told = client.endpoint_url or "不推送"
-            typer.echo(f"{client.code}\t{client.channel}\t{client.crs or '报文注明'}\t{told}\t{client.name}")
+            crs = "只接收" if client.channel == _NOTICES else client.crs or "报文注明"
+            typer.echo(f"{client.code}\t{client.channel}\t{crs}\t{told}\t{client.name}")
 
 
 async def _client(session: AsyncSession, jurisdiction_id: int, code: str) -> MachineClient | None:

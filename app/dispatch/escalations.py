@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 
 from app.accounts.organizations import Organizations
 from app.clocks.ladder import DUE, Rung
+from app.clocks.records import records_of
 from app.dispatch.orders import admit
 from app.events.aggregate import Act, EventAggregate, Outgoing
 from app.events.clock_tables import Clock, ClockRung
+from app.events.visibility import accused_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ def fire(
     ``timeline_n``: the act that follows from the limit by itself (automatic signing) where that says it all.
     """
     organizations = about.organizations
-    late = act.at - rung_at > about.late_mark
+    # What an act moved into the past could not fire before that act: nobody was late then.
+    since_at = max(rung_at, *(record.since_at for record in records_of(aggregate, clock)))
+    late = act.at - since_at > about.late_mark
     to = sorted(_told(aggregate, clock, rung, organizations))
     if timeline_n is None:
         data = {"kind": clock.kind, "rule": clock.rule, "due_at": clock.due_at.isoformat(), "late": late}
@@ -59,17 +63,21 @@ def fire(
     if rung is DUE:
         return
     for org_id in to:
-        if org_id != clock.unit_id:
+        if org_id != _unit_of(aggregate, clock):
             admit(aggregate, org_id, "supervising", act.at)
-    for client_id in about.notify:
+    for client_id in about.notify if to else ():
         aggregate.outgoing.append(
             Outgoing(None, "notice", _notice(aggregate, clock, rung, act, to, organizations), act.at, client_id)
         )
 
 
 def _told(aggregate: EventAggregate, clock: Clock, rung: Rung, organizations: Organizations) -> set[int]:
-    """The organizations that the rung names; one that does not exist is left out, an accused one always."""
-    unit_id = clock.unit_id if clock.unit_id is not None else aggregate.event.lead_unit_id
+    """The organizations that the rung names; one that does not exist is left out, an accused one always.
+
+    While nobody knows whom an accusation accuses, only units with an order in it are told: nobody else sees it
+    either (``events.visibility``).
+    """
+    unit_id = _unit_of(aggregate, clock)
     told: set[int] = set()
     for who in rung.to:
         if who == "unit" and unit_id is not None:
@@ -81,8 +89,15 @@ def _told(aggregate: EventAggregate, clock: Clock, rung: Rung, organizations: Or
             told.update(filter(None, (organizations.id_of(row.code) for row in desks)))
         elif (org_id := organizations.id_of(who)) is not None:
             told.add(org_id)
+    if accused_unknown(aggregate.event):
+        return told & {order.unit_id for order in aggregate.open_orders}
     accused = {org for accused in aggregate.event.accused_org_ids for org in organizations.under(accused)}
     return told - accused
+
+
+def _unit_of(aggregate: EventAggregate, clock: Clock) -> int | None:
+    """The unit whose time it is; for clocks of the centre and the citizen the unit that leads."""
+    return clock.unit_id if clock.unit_id is not None else aggregate.event.lead_unit_id
 
 
 def _notice(

@@ -60,3 +60,24 @@ def test_a_password_that_is_too_short_is_refused_before_anything_is_opened(
         cli.main()
     assert ended.value.code == 1
     assert "至少" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--channel", "fax"], "notices"),
+        (["--channel", "notices"], "推送地址"),
+        (["--channel", "notices", "--endpoint", "ftp://x"], "http"),
+        (["--channel", "notices", "--endpoint", "https://x", "--crs", "gcj02"], "坐标"),
+    ],
+)
+def test_a_client_that_cannot_be_is_refused_before_anything_is_opened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], word: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bihuan", "client", "add", "phones", *options])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert word in told
+    assert "Traceback" not in told
