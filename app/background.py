@@ -6,8 +6,10 @@ commits what it did together with the mark that it is done. ``app.worker`` calls
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
+from heapq import heapify, heappop, heappush
 from random import SystemRandom
 from typing import Final, Literal
 from uuid import UUID
@@ -32,6 +34,8 @@ from app.events.report_tables import Report, ReportKey
 from app.events.store import DELIVERY_AAD, load_events, load_reports, lock_events, write_events
 from app.feedback import debts
 from app.masters import Masters
+from app.masters.publishing import RECALCULATE
+from app.recalculation import job as recalculation
 from app.receiving import retry_held
 from app.runtime import Runtime
 from app.turn import Turn
@@ -40,6 +44,8 @@ SWEEP_LIMIT: Final = 200
 SWEEP_CONCURRENCY: Final = 3
 SEND_CONCURRENCY: Final = 8
 JOB_CONCURRENCY: Final = 3
+#: a run of it takes a second: who takes over from a dead worker need not wait as long as for other jobs
+RECALCULATION_LEASE: Final = timedelta(seconds=30)
 #: an event whose clocks could not be acted on is left alone for so long, so that it holds up no other
 LEFT_ALONE: Final = timedelta(minutes=1)
 
@@ -61,19 +67,29 @@ def handlers(runtime: Runtime) -> Mapping[str, jobs.Handler]:
         # in its own transaction; a message that is not held any more is left as it is
         await retry_held(runtime, UUID(args["message_id"]))
 
-    return {"retry_held": _retry_held}
+    async def _recalculate(session: AsyncSession, args: Json) -> None:
+        await recalculation.run(session, args, runtime)
+
+    return {"retry_held": _retry_held, RECALCULATE: _recalculate}
 
 
 async def run_jobs(runtime: Runtime, *, concurrency: int = JOB_CONCURRENCY) -> int:
     """Runs the jobs that are due; returns how many. ``concurrency``: jobs at once."""
-    return await jobs.run_due(runtime.sessions, handlers(runtime), concurrency=concurrency)
+    ran = 0
+    for kind, handler in handlers(runtime).items():
+        lease = RECALCULATION_LEASE if kind == RECALCULATE else jobs.LEASE
+        ran += await jobs.run_due(runtime.sessions, {kind: handler}, concurrency=concurrency, lease=lease)
+    return ran
 
 
 # ── clocks ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Sweeper:
-    """Acts on clocks that fell due. Remembers for a while which events failed, and is otherwise without state."""
+    """Acts on clocks that fell due. Remembers for a while which events failed, and is otherwise without state.
+
+    The rungs of one event fire in the order of their times. With ``concurrency`` 1 those of all events do.
+    """
 
     def __init__(self, runtime: Runtime, *, concurrency: int = SWEEP_CONCURRENCY) -> None:
         self._runtime = runtime
@@ -86,24 +102,42 @@ class Sweeper:
         self._failed = {event_id: until for event_id, until in self._failed.items() if until > clock()}
         async with transaction(self._runtime.sessions) as session:
             due = await due_clocks(session, now(), limit, without=self._failed)
+        if self._concurrency == 1:
+            return await self._in_order(due)
         # Several workers find the same list; in the same order each would meet the other at every event.
         _shuffle(due)
         gate = asyncio.Semaphore(self._concurrency)
-        fired = 0
 
-        async def act(event: DueEvent) -> None:
-            nonlocal fired
+        async def act(event: DueEvent) -> int:
             async with gate:
-                try:
-                    fired += await _fire(self._runtime, event)
-                except Exception:
-                    self._failed[event.event_id] = clock() + LEFT_ALONE.total_seconds()
-                    log.exception("sweep.event_failed", event_id=event.event_id)
+                return (await self._act(event)).count
 
         async with asyncio.TaskGroup() as group:
-            for event in due:
-                group.create_task(act(event))
+            acting = [group.create_task(act(event)) for event in due]
+        return sum(task.result() for task in acting)
+
+    async def _in_order(self, due: Sequence[DueEvent]) -> int:
+        """One rung after the other by its time, across events: none later than the next event's first."""
+        waiting = [(event.next_at, event.event_id, event) for event in due]
+        heapify(waiting)
+        last_at = due[-1].next_at if due else now()
+        fired = 0
+        while waiting:
+            *_, event = heappop(waiting)
+            done = await self._act(event, until=waiting[0][0] if waiting else last_at)
+            fired += done.count
+            # What lies behind the last event of the list may come after events that are not in it.
+            if done.next_at is not None and done.next_at <= last_at:
+                heappush(waiting, (done.next_at, event.event_id, event))
         return fired
+
+    async def _act(self, event: DueEvent, *, until: datetime | None = None) -> "_Fired":
+        try:
+            return await _fire(self._runtime, event, until=until)
+        except Exception:
+            self._failed[event.event_id] = asyncio.get_running_loop().time() + LEFT_ALONE.total_seconds()
+            log.exception("sweep.event_failed", event_id=event.event_id)
+            return _Fired()
 
 
 async def sweep(runtime: Runtime, *, concurrency: int = SWEEP_CONCURRENCY) -> int:
@@ -111,29 +145,42 @@ async def sweep(runtime: Runtime, *, concurrency: int = SWEEP_CONCURRENCY) -> in
     return await Sweeper(runtime, concurrency=concurrency).sweep()
 
 
-async def _fire(runtime: Runtime, due: DueEvent) -> int:
+@dataclass(frozen=True, slots=True)
+class _Fired:
+    """What came of one event: how many rungs fired, and when its next one is due."""
+
+    count: int = 0
+    next_at: datetime | None = None
+
+
+async def _fire(runtime: Runtime, due: DueEvent, *, until: datetime | None = None) -> _Fired:
+    """Fires the event's rungs that are due; with ``until`` only those of this moment and before."""
     fired: list[tuple[str, float]] = []
     async with transaction(runtime.sessions) as session:
-        if not await lock_if_free(session, due.event_id):
-            return 0
+        if not await lock_if_free(session, due.event_id, now()):
+            return _Fired()
         masters = await runtime.masters.get(session, due.jurisdiction_id)
         aggregate = (await load_events(session, [due.event_id]))[due.event_id]
         notify = await notice_clients(session, due.jurisdiction_id)
         at = now()
         # one at a time: acting on one may have ended another
-        while found := next_rung(aggregate, masters.clockwork, at):
+        while found := next_rung(aggregate, masters.clockwork, at if until is None else min(at, until)):
             clock, rung, rung_at = found
             # However late the sweep comes, the limit passed when it fell due.
             turn = Turn(masters, aggregate, Act(SYSTEM, at, rung_at))
             loop.rung_due(turn, clock, rung, rung_at, notify)
             wait_for_next(aggregate, clock, masters.clockwork)
             fired.append((clock.kind, (at - rung_at).total_seconds()))
-        Turn(masters, aggregate, Act(SYSTEM, at, at)).rest()
-        await write_events(session, runtime.keyring, [aggregate])
+        if fired:
+            Turn(masters, aggregate, Act(SYSTEM, at, at)).rest()
+        # a clock may only have been told what it waits for now
+        if any(True for _ in aggregate.changes()):
+            await write_events(session, runtime.keyring, [aggregate])
     for kind, lag in fired:
         CLOCKS_FIRED.labels(kind).inc()
         CLOCK_LAG.observe(lag)
-    return len(fired)
+    waits = [clock.next_at for clock in aggregate.clocks if clock.state == "running" and clock.next_at is not None]
+    return _Fired(len(fired), min(waits, default=None))
 
 
 # ── deliveries ───────────────────────────────────────────────────────────────────────────────────────────────

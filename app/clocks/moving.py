@@ -31,18 +31,29 @@ def pause_clock(
     until: datetime,
     grounds: str,
     approval: Sequence[Mapping[str, Any]] = (),
+    since: datetime | None = None,
 ) -> None:
-    """The clock does not count from ``at`` to ``until``; it runs again by itself then, or earlier by ``resume``."""
-    begin, end = whole_minute(at), whole_minute(until)
+    """The clock does not count from ``at`` to ``until``; it runs again by itself then, or earlier by ``resume``.
+
+    ``since``: when the pause begins, if not at the moment ``at`` at which it is written down.
+    """
+    begin, end = whole_minute(since or at), whole_minute(until)
     if end > begin:
         _move(aggregate, clock, work, at, "paused", timeline_n, grounds=grounds, approval=approval, pause=(begin, end))
 
 
 def resume_clock(
-    aggregate: EventAggregate, clock: Clock, work: Clockwork, at: datetime, timeline_n: int, *, grounds: str
+    aggregate: EventAggregate,
+    clock: Clock,
+    work: Clockwork,
+    at: datetime,
+    timeline_n: int,
+    *,
+    grounds: str,
+    end: datetime | None = None,
 ) -> None:
-    """Ends the clock's open pauses of these grounds at ``at``, if they would last longer."""
-    end = whole_minute(at)
+    """Ends the clock's open pauses of these grounds at ``at`` (or at ``end``), if they would last longer."""
+    end = whole_minute(end or at)
     for generation, pause in recorded_pauses(records_of(aggregate, clock)).items():
         if pause.cause == grounds and pause.until_at > end:
             until = max(end, pause.from_at)

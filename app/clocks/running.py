@@ -7,13 +7,15 @@ from uuid import UUID
 
 from app.clocks.arithmetic import counted_minutes, due, elapsed_minutes
 from app.clocks.calendar import Calendar
+from app.clocks.emergencies import GROUNDS, NO_EMERGENCIES, Emergencies, Subject
 from app.clocks.ladder import ClockKind
 from app.clocks.limits import Limit, LimitUnit
+from app.clocks.moving import pause_clock
 from app.clocks.pauses import GivenBack
 from app.clocks.records import Clockwork, effective_pauses, given_back_of, next_rung_at, records_of, write_record
 from app.events.aggregate import EventAggregate
 from app.events.clock_tables import Clock
-from app.events.tables import WorkOrder
+from app.events.tables import Event, WorkOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class LimitRule:
     #: how much may stay uncounted; None: no limit of its own
     cap: Limit | None = None
     given_back: GivenBack = "covered"
+    #: a clock that starts while one of these lasts has its limit, or stands still
+    emergencies: Emergencies = NO_EMERGENCIES
 
     @property
     def calendar(self) -> Calendar:
@@ -47,7 +51,10 @@ def start_clock(
 ) -> Clock:
     """Starts a clock because of the timeline row ``timeline_n``. ``unit_id``: the unit whose time it is."""
     event = aggregate.event
-    end = due(rule.calendar, started_at, rule.limit)
+    concerned = subject_of(event, kind)
+    emergency = rule.emergencies.limit(concerned, started_at)
+    limit = Limit.parse(emergency.limit) if emergency else rule.limit
+    end = due(rule.calendar, started_at, limit)
     clock = aggregate.new(
         Clock,
         event_id=event.id,
@@ -63,12 +70,12 @@ def start_clock(
         street_code=event.street_code,
         community_code=event.community_code,
         channel=event.channel,
-        limit_value=rule.limit.value,
-        limit_unit=rule.limit.unit.value,
+        limit_value=limit.value,
+        limit_unit=limit.unit.value,
         calendar_code=rule.calendar_code,
         uncounted_cap=str(rule.cap) if rule.cap else None,
         given_back=rule.given_back,
-        rule=rule.rule,
+        rule=emergency.rule if emergency else rule.rule,
         started_at=started_at,
         generation=1,
         due_at=end.due_at,
@@ -81,7 +88,24 @@ def start_clock(
     )
     write_record(aggregate, clock, "started", started_at, timeline_n, release=rule.clockwork.calendar_release)
     aggregate.change(clock, next_at=next_rung_at(aggregate, clock, rule.clockwork))
+    for pause in rule.emergencies.pauses(concerned, started_at):
+        pause_clock(
+            aggregate,
+            clock,
+            rule.clockwork,
+            started_at,
+            timeline_n,
+            since=pause.from_at,
+            until=pause.until_at,
+            grounds=GROUNDS,
+        )
     return clock
+
+
+def subject_of(event: Event, kind: str) -> Subject:
+    """The event's clock of this kind as the lines of an emergency ask for it."""
+    areas = (event.district_code, event.street_code, event.community_code)
+    return Subject(kind, event.domain, event.level, event.urgency, areas)
 
 
 def running(

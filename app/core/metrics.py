@@ -21,6 +21,15 @@ CLOCKS_FIRED: Final = Counter("bihuan_clocks_fired", "Limits that passed and wer
 CLOCK_LAG: Final = Histogram(
     "bihuan_clock_lag_seconds", "From a clock's due time to the act of the system.", buckets=_LAG_SECONDS
 )
+CLOCKS_RECALCULATED: Final = Counter(
+    "bihuan_clocks_recalculated", "Running limits that a release has moved, by what of it.", ["cause"]
+)
+CALENDAR_HORIZON: Final = Gauge(
+    "bihuan_calendar_horizon_timestamp_seconds",
+    "Until when official lists cover a calendar; alarm when it is less than 60 days away. 0: no year is covered.",
+    ["jurisdiction", "calendar"],
+    multiprocess_mode="mostrecent",
+)
 WORKER_FAILURES: Final = Counter("bihuan_worker_failures", "Steps of the worker that failed.", ["step"])
 WORKER_HEARTBEAT: Final = Gauge(
     "bihuan_worker_heartbeat_timestamp_seconds",

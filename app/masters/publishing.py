@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.tables import UserAccount
 from app.clocks.calendar import CHINA_TIME
-from app.core import releases
+from app.core import jobs, releases
 from app.core.errors import Malformed
 from app.core.releases import DraftOutcome, Mode, Published
 from app.core.tables import Release
@@ -18,8 +18,11 @@ from app.core.timing import now
 from app.intake.channels import CHANNELS
 from app.masters import consistency
 from app.masters.consistency import Inconsistent, Proposal
-from app.masters.kinds import KINDS, RELEASED_KINDS
+from app.masters.kinds import KINDS, RE_DECIDED_KINDS, RELEASED_KINDS
 from app.masters.validation import MasterFile, read_master
+
+#: the job that moves open clocks after a release that they follow (``app.recalculation``)
+RECALCULATE: Final = "recalculate"
 
 #: kinds whose rows have a lasting identity, which events and orders point at → the table's insert
 _IDENTITIES: Final = {
@@ -54,7 +57,8 @@ async def publish(
 ) -> list[Published]:
     """Checks the drafts of ``kinds`` (None: all) against each other and what is in force, and publishes them.
 
-    ``mode`` None: the default of each kind. ``usernames``: accounts that the same transaction is yet to make.
+    What open clocks follow is written as a job in the same transaction. ``mode`` None: the default of each kind.
+    ``usernames``: accounts that the same transaction is yet to make.
     Raises Inconsistent with every fault, NoDraft when a named kind has no draft, NotFound for an unknown
     jurisdiction.
     """
@@ -81,7 +85,24 @@ async def publish(
                 text(_IDENTITIES[kind]), {"jurisdiction_id": jurisdiction_id, "release_id": drafts[kind].id}
             )
     modes = {kind: mode or KINDS[kind].mode for kind in wanted if kind in KINDS}
-    return await releases.publish(session, jurisdiction_id, wanted, by=by, mode=modes)
+    published = await releases.publish(session, jurisdiction_id, wanted, by=by, mode=modes)
+    await _re_decide_open(session, jurisdiction_id, published)
+    return published
+
+
+async def _re_decide_open(session: AsyncSession, jurisdiction_id: int, published: Iterable[Published]) -> None:
+    followed = {
+        release.kind: release.release_id
+        for release in published
+        if release.kind in RE_DECIDED_KINDS
+        and release.mode == "re_decide_open"
+        # before the first calendar no clock can have been started
+        and (release.previous_id is not None or release.kind != "calendar")
+    }
+    if followed:
+        at = now()
+        args = {"jurisdiction_id": jurisdiction_id, "releases": followed, "published_at": at.isoformat()}
+        await jobs.enqueue(session, RECALCULATE, f"{jurisdiction_id}/{max(followed.values())}", args, at)
 
 
 async def _current(session: AsyncSession, jurisdiction_id: int) -> list[Release]:
