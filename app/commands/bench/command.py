@@ -2,14 +2,18 @@
 
 import typer
 
+from app.commands.bench.clocks import clocks
 from app.commands.bench.intake import intake
 from app.commands.bench.lists import lists
+from app.commands.bench.routing import routing
 
-app = typer.Typer(no_args_is_help=True, help="性能测量：受理、列表。")
+app = typer.Typer(no_args_is_help=True, help="测量：时限、受理、列表、派单。")
+app.command("clocks")(clocks)
 app.command("intake")(intake)
 app.command("lists")(lists)
+app.command("routing")(routing)
 
 
 @app.callback()
 def _group() -> None:
-    """性能测量：受理、列表。"""
+    """测量：时限、受理、列表、派单。"""

@@ -26,13 +26,14 @@ from app.commands.replay import pingshan
 from app.commands.replay import results as pingshan_results
 from app.commands.replay.pingshan import CHECKER, CODE, NAME, Case
 from app.commands.replay.results import FoldRun, SourceKey, key_of
-from app.commands.replay.rules import FOLDS, Dispatches, best_weight, fold_of, rules_from
+from app.commands.replay.rules import rules_of
 from app.commands.session import open_sessions
 from app.commands.stack import City, running_stack, set_up_city
 from app.core import releases
 from app.core.database import Sessions, transaction
 from app.core.errors import Unavailable
 from app.core.tables import Jurisdiction, Release
+from app.dispatch.learning import FOLDS, Dispatches, best_weight, fold_of
 from app.dispatch.rows import RoutingRuleRow
 from app.masters.publishing import publish, put_file
 from app.masters.validation import MasterFile
@@ -197,10 +198,10 @@ async def _prepare_fold(
 
 
 def _learn(mine: Sequence[Case], training: Sequence[Case], usable: set[str]) -> tuple[float, list[RoutingRuleRow], int]:
-    weight = best_weight(training)
-    majority = Dispatches(training)
-    right = sum(majority.unit_for(case) == case.unit_code for case in mine)
-    return weight, rules_from(training, weight, usable), right
+    history = [case.decision for case in training]
+    weight, majority = best_weight(history), Dispatches(history)
+    right = sum(majority.unit_for(case.decision.seen) == case.unit_code for case in mine)
+    return weight, rules_of(training, weight, usable), right
 
 
 async def _published_count(sessions: Sessions) -> int:

@@ -9,6 +9,7 @@ import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from shutil import copyfile
 from typing import Any, Final
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 
 from app.accounts.rows import OrganizationRow, UserRow
 from app.core.errors import Malformed
+from app.dispatch.learning import Circumstances, PastDecision
 from app.grid.rows import AreaRow
 from app.items.rows import ItemRow
 
@@ -106,6 +108,26 @@ class Case:
         """Whether the record names a unit at all."""
         return self.unit_code != UNKNOWN
 
+    @property
+    def decision(self) -> PastDecision:
+        """What learning sees of it: what was known at the dispatch, and the unit."""
+        kind, main, sub = self.classes
+        return PastDecision(
+            ref=self.rec_id,
+            seen=Circumstances(
+                item_key=self.item_key,
+                major_code=major_of(self.codes[1]),
+                domain=domain_of(self.codes[0]),
+                areas=tuple(code for code in (self.street_code, self.community_code) if code),
+                channel=self.channel,
+                on=date.fromisoformat(self.created_on),
+                item_name=sub,
+                major_name=main,
+                domain_name=kind,
+            ),
+            unit=self.unit_code if self.was_decided else None,
+        )
+
 
 def _user(rec_id: str) -> str:
     return f"unknown-{rec_id}"
@@ -126,7 +148,7 @@ def read_cases(folder: Path) -> tuple[Case, ...]:
     items = {row.path: row.code for row in item_rows(folder)}
     cases = []
     faults: list[dict[str, str]] = []
-    for line, row in enumerate(_rows(folder / EVENTS, _EVENT_COLUMNS), start=2):
+    for line, row in enumerate(read_rows(folder / EVENTS, _EVENT_COLUMNS), start=2):
         told = ""
         if row["source"] not in CHANNEL_OF or row["property"] not in _KNOWN_PROPERTIES:
             told = f"来源“{row['source']}”或性质“{row['property']}”没有对应的渠道写法"
@@ -162,7 +184,8 @@ def _case(row: Mapping[str, str], items: Mapping[tuple[str, ...], str]) -> Case:
     )
 
 
-def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The named columns of a CSV file. Raises Malformed (Chinese) when it is not there, empty, or lacks one."""
     if not path.is_file():
         told = f"文件夹 {path.parent} 里没有 {path.name}"
         raise Malformed(told, faults=[{"path": path.name, "message": told}])
@@ -187,7 +210,7 @@ def item_rows(folder: Path) -> list[ItemRow]:
     """
     rows: dict[tuple[str, ...], ItemRow] = {}
     times: Counter[str] = Counter()
-    for row in _rows(folder / TAXONOMY, _CLASS_COLUMNS):
+    for row in read_rows(folder / TAXONOMY, _CLASS_COLUMNS):
         path, code = (row["type"], row["main_type"], row["sub_type"]), row["sub_type_code"]
         if path in rows:
             continue
@@ -221,14 +244,20 @@ def area_rows(cases: Iterable[Case]) -> list[AreaRow]:
 
 
 def organization_rows(folder: Path, areas: Sequence[AreaRow]) -> list[OrganizationRow]:
-    """The 156 rows of the unit list; the row "-" stands for the coordination desk.
+    """The 156 rows of the unit list; the row "-" stands for the coordination desk."""
+    rows = read_rows(folder / UNITS, ["unit", "unit_code"])
+    return unit_rows(((row["unit"], row["unit_code"]) for row in rows), areas)
+
+
+def unit_rows(units: Iterable[tuple[str, str]], areas: Sequence[AreaRow]) -> list[OrganizationRow]:
+    """Units from pairs of name and code; the code "-" stands for the coordination desk.
 
     One unit code may have several names there (坪山街道综合执法队, also with the office's name behind it): the first
     is the unit, the others are inactive rows below it, so that no unit is split in two.
     """
     names: dict[str, list[str]] = {}
-    for row in _rows(folder / UNITS, ["unit", "unit_code"]):
-        names.setdefault(row["unit_code"], []).append(row["unit"])
+    for name, code in units:
+        names.setdefault(code, []).append(name)
     rows = []
     for code, spellings in names.items():
         if code == UNKNOWN:
