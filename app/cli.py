@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "client": _Entry("app.commands.people:client_app", "来源系统（各渠道的接入方）。"),
     "deliveries": _Entry("app.commands.deliveries:deliveries_app", "推送给来源系统的消息：查看、重发、放弃。"),
     "jobs": _Entry("app.commands.deliveries:jobs_app", "后台任务：查看、重做。"),
+    "clock": _Entry("app.commands.clock:clock_app", "时限：逐分钟说明一个工单的时限。"),
     "audit": _Entry("app.commands.audit:audit_app", "审计：核验时间线是否被改动。"),
     "replay": _Entry("app.commands.replay.command:app", "用公开的真实数据重放一遍闭环。"),
     "bench": _Entry("app.commands.bench.command:app", "性能测量：受理、列表。"),

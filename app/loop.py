@@ -15,8 +15,8 @@ from app.clocks.arithmetic import due
 from app.clocks.ladder import DUE, Rung
 from app.clocks.running import end_clocks, relocate, running, start_clock
 from app.core.crypto import Keyring
-from app.dispatch import escalations, orders, returns
-from app.dispatch.matters import matter_of, named
+from app.dispatch import escalations, orders, returns, standstills
+from app.dispatch.matters import named
 from app.events.aggregate import EventAggregate
 from app.events.clock_tables import Clock
 from app.events.report_tables import EventReport, Report
@@ -28,7 +28,7 @@ from app.intake import admission, amendments
 from app.intake.analysis import Analysis
 from app.intake.inbox import Arrival
 from app.items.rows import ItemRow
-from app.masters import limits
+from app.masters import limits, routing
 from app.turn import Turn
 
 # ── 发现 discover ────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,10 +83,10 @@ def dispatch(turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = 
     if unit_id is not None:
         decision = named(unit_id, turn.masters.organizations)
     else:
-        item = turn.masters.items.item(turn.masters.item_keys[event.item_id]) if event.item_id else None
-        decision = turn.masters.rules.decide(matter_of(event, item, avoid=avoid))
+        decision = routing.decide(turn.masters, event, turn.act.at, gave_back=avoid)
     if decision.unit_id is None:
-        turn.event.record(turn.act, "undecided", data=decision.as_data(), note="")
+        data = {**decision.as_data(), "releases": dict(turn.masters.vector)}
+        turn.event.record(turn.act, "undecided", data=data, note="")
         ask_person(turn, decision.triage or "no_rule")
         return None
     return orders.dispatch(turn.event, decision, turn.order_limits, turn.act, turn.masters.vector)
@@ -319,11 +319,13 @@ def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -
 def chase(turn: Turn, report: Report) -> None:
     """催单: counted on the report and seen by the unit; never a new event."""
     turn.event.advance(report, "chase", turn.act, chase_count=report.chase_count + 1)
+    standstills.heard(turn.event, turn.act, turn.masters.clockwork, cause="chase")
 
 
 def supplement(turn: Turn, report: Report, told: amendments.Addition, *, police_client_id: int | None) -> None:
     """补充: new facts on the timeline, also after the end; danger to life raises the alarm as in a first report."""
     amendments.write_down(turn.event, report, told, turn.act)
+    standstills.heard(turn.event, turn.act, turn.masters.clockwork, cause="supplement")
     if told.danger and report.channel != "police-110":
         raise_alarm(turn, report, told.danger.handover, police_client_id)
 

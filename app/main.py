@@ -18,12 +18,14 @@ from app.api import (
     auth,
     changes,
     deliveries,
+    dispatch,
     events,
     inspections,
     intake,
     masters,
     problems,
     reports,
+    suggestions,
     supervision,
     work_orders,
 )
@@ -36,7 +38,7 @@ from app.runtime import Runtime, is_not_answering, open_runtime
 
 _ROUTERS = (
     auth, intake, events, work_orders, reports, inspections, actions, attachments, changes, supervision,
-    deliveries, masters,
+    deliveries, dispatch, suggestions, masters,
 )  # fmt: skip
 
 log = structlog.get_logger()

@@ -6,6 +6,7 @@ The composition root mounts ``load`` as a command, ``release_app`` and ``jurisdi
 import asyncio
 import getpass
 from collections.abc import Coroutine, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.passwords import Passwords
 from app.clocks.calendar import CHINA_TIME
+from app.commands import release_effects
+from app.commands import suggest as suggesting
 from app.commands.db import DatabaseOption
 from app.commands.session import open_sessions
 from app.core import releases
@@ -205,7 +208,7 @@ def preview_command(
     jurisdiction: JurisdictionOption = None,
     database: DatabaseOption = "bihuan",
 ) -> None:
-    """逐行列出草稿与已发布版本的不同。"""
+    """逐行列出草稿与已发布版本的不同，以及对在办时限的影响。"""
     run(_preview(kinds, limit, jurisdiction, database))
 
 
@@ -223,8 +226,21 @@ async def _preview(kinds: list[str] | None, limit: int, code: str | None, databa
             _out.print(_diff_table(f"{KINDS[kind].title}草稿第 {draft.number} 版", found[:limit]))
             if len(found) > limit:
                 _out.print(f"只列出前 {limit} 行，用 --limit 看更多")
+        await release_effects.show_open_clocks(session, jurisdiction_id, kinds or None, _out, _err)
     if not shown:
         _out.print("没有草稿")
+
+
+@release_app.command("status")
+def status_command(jurisdiction: JurisdictionOption = None, database: DatabaseOption = "bihuan") -> None:
+    """生效的各版、日历还能用多久、在办时限的重算进度；有日历不足 60 天时退出码为 1。"""
+    if run(_status(jurisdiction, database)):
+        raise typer.Exit(1)
+
+
+async def _status(code: str | None, database: str) -> bool:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
+        return await release_effects.show_status(session, await find_jurisdiction(session, code), _out)
 
 
 def _diff_table(title: str, diffs: list[RowDiff]) -> Table:
@@ -262,6 +278,28 @@ def _short(value: Any) -> str:
     else:
         text = orjson.dumps(value).decode()
     return text if len(text) <= _CELL_CHARS else text[: _CELL_CHARS - 1] + "…"
+
+
+@release_app.command("suggest")
+def suggest_command(
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="只看这一天起收到的事件")] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(metavar="编号", help="采纳这一条，写入派单目录的草稿；可写多次")
+    ] = None,
+    jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
+) -> None:
+    """从人工派单中找出派单目录可改之处；只列出，采纳的写入草稿，仍须复核、发布。"""
+    run(_suggest(since, accept or [], jurisdiction, database))
+
+
+async def _suggest(since: datetime | None, numbers: list[str], code: str | None, database: str) -> None:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
+        jurisdiction_id = await find_jurisdiction(session, code)
+        with _out.status("正在比对派单与目录"):
+            await suggesting.suggest(
+                session, jurisdiction_id, since=since, numbers=numbers, by=operator_name(), out=_out
+            )
 
 
 @release_app.command("discard")

@@ -1,23 +1,71 @@
 """What routing looks at, taken from an event; and the decision of a person, in the same shape as the rules' own."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
 from app.accounts.organizations import Organizations
 from app.dispatch.routing import Decision, Matter
 from app.events.tables import Event
+from app.grid.datum import LonLat
+from app.grid.place_index import PlaceIndex
 from app.items.rows import ItemRow
 
 
-def matter_of(event: Event, item: ItemRow | None, *, avoid: frozenset[int] = frozenset()) -> Matter:
-    """The event as the rules see it; ``avoid`` are units that have just given it back."""
-    areas = (event.district_code, event.street_code, event.community_code)
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place as routing asks for it; the members are those of ``Matter``."""
+
+    areas: tuple[str, ...] = ()
+    cell_id: str | None = None
+    borders: tuple[str, ...] = ()
+    on_duty: tuple[str, ...] = ()
+
+
+def site_of(
+    places: PlaceIndex,
+    areas: Sequence[str | None],
+    cell_id: str | None,
+    point: LonLat | None,
+    *,
+    border_within_m: float,
+) -> Site:
+    """A located place. ``areas``: codes of district, street and community, None where not known."""
+    known = tuple(code for code in areas if code)
+    # Only a point tells on which side of a border something is: without one it stays where it was located.
+    borders = places.other_streets(cell_id, point, border_within_m) if cell_id and point else ()
+    return Site(known, cell_id, borders, places.staffed_by(cell_id, areas[2] if len(areas) > 2 else None))
+
+
+def matter_of(
+    event: Event,
+    item: ItemRow | None,
+    site: Site,
+    *,
+    at: datetime,
+    workday: bool | None,
+    gave_back: frozenset[int] = frozenset(),
+) -> Matter:
+    """The event as the rules see it at a moment; ``gave_back`` are units that have just given it back.
+
+    No event knows its component or the unit that took it in yet, so that these principles pass.
+    """
     return Matter(
         item_key=item.key if item else None,
         item_name=item.name if item else "",
         major_code=item.major_code if item else "",
         domain=event.domain or "",
         level=event.level,
-        areas=tuple(code for code in areas if code),
+        areas=site.areas,
         channel=event.channel,
-        accused=frozenset(event.accused_org_ids) | avoid,
+        accused=frozenset(event.accused_org_ids),
+        urgency=event.urgency,
+        at=at,
+        workday=workday,
+        cell_id=site.cell_id,
+        borders=site.borders,
+        on_duty=site.on_duty,
+        gave_back=gave_back,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from app.grid import locating
 from app.grid.areas import AreaPath, AreaTree
+from app.grid.datum import LonLat
 from app.grid.locating import Ground, Location, Point
 from app.grid.place_names import PlaceNames
 from app.grid.rows import AreaRow, CellRow, DutyGridRow
@@ -65,6 +66,20 @@ class PlaceIndex:
     def duty_grid_of_community(self, community_code: str) -> DutyGridRow | None:
         """The duty grid of a community where no cell is known; None when several share it."""
         return self._duty_grids.of_community(community_code)
+
+    def staffed_by(self, cell_id: str | None, community_code: str | None) -> tuple[str, ...]:
+        """Codes of the units whose duty grids hold a place, each once: its cell's, else all in its community."""
+        grid = self.duty_grid_of(cell_id) if cell_id else None
+        if grid is not None:
+            return (grid.org_code,)
+        grids = self._duty_grids.all_of_community(community_code) if community_code else ()
+        return tuple(dict.fromkeys(grid.org_code for grid in grids))
+
+    def other_streets(self, cell_id: str, at: LonLat, within_m: float) -> tuple[str, ...]:
+        """Streets to which a point belongs as well: their cells touch its own and are at most so many metres away."""
+        touching = {self.ancestors(code).street for code in self._cells.touching(cell_id, at, within_m)}
+        cell = self._cells.community_of(cell_id)
+        return tuple(sorted(filter(None, touching - {self.ancestors(cell or "").street})))
 
     def locate(self, points: Sequence[Point], addresses: Sequence[str], area_code: str | None) -> Location:
         """Where a report belongs (see ``locating.decide``); bad input becomes a note, never an error."""

@@ -11,6 +11,8 @@ from app.grid.datum import LonLat, distance_m
 from app.grid.rows import CellRow, DutyGridRow, Ring
 
 _COMMUNITY_DIGITS = 12
+#: a tenth of a metre: surveyed neighbours seldom share every digit of a corner
+_TOUCHING_DEGREES = 1e-6
 
 
 def polygons_of(rings_by_cell: Iterable[tuple[Ring, ...]]) -> Any:
@@ -70,6 +72,11 @@ class CellMap:
     def __contains__(self, cell_id: str) -> bool:
         return cell_id in self._by_id
 
+    def community_of(self, cell_id: str) -> str | None:
+        """Code of the community that a known cell lies in."""
+        n = self._by_id.get(cell_id)
+        return None if n is None else self._communities[n]
+
     def cell(self, cell_id: str) -> CellRow | None:
         """The row of a cell, put together again from its polygon."""
         n = self._by_id.get(cell_id)
@@ -99,6 +106,22 @@ class CellMap:
         line = shapely.shortest_line(point, self._polygons[n])
         start, end = line.coords
         return distance_m((start[0], start[1]), (end[0], end[1]))
+
+    def touching(self, cell_id: str, at: LonLat, within_m: float) -> frozenset[str]:
+        """Community codes of the cells that touch a cell and lie within so many metres of a point in it.
+
+        Empty for an unknown cell.
+        """
+        own = self._by_id.get(cell_id)
+        if own is None:
+            return frozenset()
+        point = shapely.points(*at)
+        found = set()
+        for n in self._tree.query(self._polygons[own], predicate="dwithin", distance=_TOUCHING_DEGREES):
+            start, end = shapely.shortest_line(point, self._polygons[n]).coords
+            if distance_m((start[0], start[1]), (end[0], end[1])) <= within_m:
+                found.add(self._communities[n])
+        return frozenset(found)
 
 
 class DutyGrids:
@@ -144,9 +167,14 @@ class DutyGrids:
 
         A community without known cells is judged by the patterns themselves.
         """
+        found = self.all_of_community(community_code)
+        return found[0] if len(found) == 1 else None
+
+    def all_of_community(self, community_code: str) -> tuple[DutyGridRow, ...]:
+        """Every duty grid that has cells in a community, by code, judged in the same way."""
         codes = self._by_community.get(community_code)
         if codes is None:
             codes = set(self._patterns_within.get(community_code, ()))
             if whole := self._longest_prefix(community_code):
                 codes.add(whole)
-        return self._rows[next(iter(codes))] if len(codes) == 1 else None
+        return tuple(self._rows[code] for code in sorted(codes))

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -13,17 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.organizations import Organizations
 from app.accounts.tables import Organization
 from app.clocks.calendar import Calendar
+from app.clocks.emergencies import Emergencies
 from app.clocks.ladder import Ladder
 from app.clocks.records import Clockwork
 from app.clocks.rows import CalendarRow
 from app.core import releases
 from app.core.errors import NotFound
 from app.core.tables import Jurisdiction, Release
-from app.dispatch.routing import Rules
+from app.core.timing import now
+from app.dispatch.routing import Router, steps_in_order
 from app.grid.place_index import PlaceIndex
 from app.items.catalogue import Catalogue
 from app.items.classifier import Classifier
 from app.items.tables import Item
+from app.masters.horizon import watch
 from app.masters.kinds import KINDS
 from app.masters.masters import Masters
 from app.masters.policies import Policies
@@ -53,9 +57,10 @@ class MastersCache:
         return await self.at(session, jurisdiction_id, vector)
 
     async def at(self, session: AsyncSession, jurisdiction_id: int, vector: Mapping[str, int]) -> Masters:
-        """The masters of a vector, which may be an older one. Raises NotFound for a release it does not have.
+        """The masters of a vector, which may be an older one or hold drafts, as if they were published now.
 
-        Requests that need the same new vector wait for the one that builds it; only what changed is built.
+        Requests that need the same new vector wait for the one that builds it; only what changed is built. What holds
+        drafts is built each time. Raises NotFound for a release it does not have, ValueError for unsound drafts.
         """
         wanted = frozenset(vector.items())
         if found := self._look_up(jurisdiction_id, wanted):
@@ -67,7 +72,11 @@ class MastersCache:
             known: _Parts = {}
             for _, parts in kept.values():
                 known |= parts
-            masters, parts = await _Builder(session, jurisdiction_id, dict(vector), known).build()
+            builder = _Builder(session, jurisdiction_id, dict(vector), known)
+            masters, parts = await builder.build()
+            if builder.has_drafts:
+                return masters
+            watch(masters.jurisdiction_code, masters.clockwork.calendars)
             kept[wanted] = (masters, parts)
             while len(kept) > KEPT_VECTORS:
                 kept.popitem(last=False)
@@ -90,6 +99,12 @@ class _Builder:
         self._vector = vector
         self._known = known
         self._parts: _Parts = {}
+        self._published_at: dict[str, datetime | None] = {}
+
+    @property
+    def has_drafts(self) -> bool:
+        """Whether a release of the vector has not been published yet; known when it is built."""
+        return None in self._published_at.values()
 
     async def build(self) -> tuple[Masters, _Parts]:
         """The masters, and the parts they share with the next vector."""
@@ -126,11 +141,17 @@ class _Builder:
             ("areas", "cells", "duty-grids"),
             lambda rows: PlaceIndex.build(rows["areas"], rows["cells"], rows["duty-grids"]),
         )
-        rules = await self._part(
-            "rules",
-            ("routing-rules", "organizations"),
-            lambda rows: Rules(rows["routing-rules"], organizations),
-            reads=("routing-rules",),
+        router = await self._part(
+            "router",
+            ("routing-rules", "routing-steps", "duty-list", "components", "organizations"),
+            lambda rows: Router(
+                rows["routing-rules"],
+                organizations,
+                components=rows["components"],
+                duties=rows["duty-list"],
+                steps=steps_in_order(rows["routing-steps"]),
+            ),
+            reads=("routing-rules", "routing-steps", "duty-list", "components"),
         )
         calendars = await self._part("calendars", ("calendar",), lambda rows: calendars_of(rows["calendar"]))
         ladder = await self._part(
@@ -138,6 +159,14 @@ class _Builder:
             ("escalation-rungs", "items"),
             lambda rows: Ladder(rows["escalation-rungs"], item_ids),
             reads=("escalation-rungs",),
+        )
+        # The same lines hold from another moment on when they are only a draft yet.
+        since_at = self._published_at.get("emergencies")
+        emergencies = await self._part(
+            "emergencies",
+            ("emergencies",),
+            lambda rows: Emergencies(rows["emergencies"], since_at or now()),
+            also=since_at,
         )
         masters = Masters(
             jurisdiction_id=self._jurisdiction_id,
@@ -149,9 +178,10 @@ class _Builder:
             item_keys=MappingProxyType({id_: key for key, id_ in item_ids.items()}),
             places=places,
             organizations=organizations,
-            rules=rules,
+            router=router,
             clockwork=Clockwork(calendars, ladder, self._vector.get("calendar")),
             policies=policies,
+            emergencies=emergencies,
         )
         return masters, self._parts
 
@@ -159,12 +189,14 @@ class _Builder:
         """The jurisdiction's code. Raises NotFound when it does not have one of the releases."""
         code = await self._session.scalar(select(Jurisdiction.code).where(Jurisdiction.id == self._jurisdiction_id))
         found = await self._session.execute(
-            select(Release.kind, Release.id).where(
+            select(Release.kind, Release.id, Release.published_at).where(
                 Release.jurisdiction_id == self._jurisdiction_id, Release.id.in_(self._vector.values())
             )
         )
-        if code is None or {kind: id_ for kind, id_ in found} != self._vector:
+        known = list(found)
+        if code is None or {kind: id_ for kind, id_, _ in known} != self._vector:
             raise NotFound("没有这一版基础数据")
+        self._published_at = {kind: at for kind, _, at in known}
         return code
 
     async def _part(

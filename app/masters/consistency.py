@@ -12,14 +12,16 @@ from typing import Any, Final
 from app.accounts.organizations import organization_faults
 from app.accounts.rows import OrganizationRow
 from app.clocks.calendar import Calendar
+from app.clocks.emergencies import EmergencyRow
 from app.clocks.ladder import RELATIVE, RungRow
 from app.clocks.rows import CalendarRow
 from app.core.errors import Conflict
-from app.dispatch.rows import RoutingRuleRow
+from app.dispatch.rows import ComponentRow, DutyRow, RoutingRuleRow, RoutingStepRow
 from app.grid.faults import area_faults, tiling_faults
 from app.grid.rows import AreaRow, CellRow, DutyGridRow
 from app.items import catalogue
 from app.items.rows import FilingStandardRow, ItemRow
+from app.masters import routing_faults
 from app.masters.policies import Policies, PolicyRow
 
 #: Faults told per check; a wrong file makes hundreds of one sort.
@@ -48,9 +50,13 @@ class Proposal:
     duty_grids: tuple[DutyGridRow, ...] | None = None
     organizations: tuple[OrganizationRow, ...] | None = None
     routing_rules: tuple[RoutingRuleRow, ...] | None = None
+    routing_steps: tuple[RoutingStepRow, ...] | None = None
+    duty_list: tuple[DutyRow, ...] | None = None
+    components: tuple[ComponentRow, ...] | None = None
     calendar: tuple[CalendarRow, ...] | None = None
     escalation_rungs: tuple[RungRow, ...] | None = None
     policies: tuple[PolicyRow, ...] | None = None
+    emergencies: tuple[EmergencyRow, ...] | None = None
     #: names of the accounts there are
     usernames: frozenset[str] = frozenset()
     #: codes of the channels that reports come in by
@@ -214,6 +220,58 @@ def _rung_units(p: Proposal) -> list[str]:
     ]
 
 
+def _steps(p: Proposal) -> list[str]:
+    return routing_faults.of_steps(p.routing_steps or ())
+
+
+def _duties(p: Proposal) -> list[str]:
+    return routing_faults.of_duties(p.duty_list or ())
+
+
+def _duty_areas(p: Proposal) -> list[str]:
+    return routing_faults.duty_areas(p.duty_list or (), p.areas or ())
+
+
+def _duty_items(p: Proposal) -> list[str]:
+    return routing_faults.duty_items(p.duty_list or (), p.items or ())
+
+
+def _duty_departments(p: Proposal) -> list[str]:
+    return routing_faults.duty_departments(p.duty_list or (), p.organizations or ())
+
+
+def _component_items(p: Proposal) -> list[str]:
+    return routing_faults.component_items(p.components or (), p.items or ())
+
+
+def _component_units(p: Proposal) -> list[str]:
+    return routing_faults.component_units(p.components or (), p.organizations or ())
+
+
+def _component_cells(p: Proposal) -> list[str]:
+    return routing_faults.component_cells(p.components or (), p.cells or ())
+
+
+def _emergency_areas(p: Proposal) -> list[str]:
+    areas = {row.code for row in p.areas or () if row.level != "city"}
+    return [
+        f"应急预案 {row.code}（{row.name}）的区划 {code} 不存在，或不是区县、街道、社区"
+        for row in p.emergencies or ()
+        for code in row.area_codes
+        if code not in areas
+    ]
+
+
+def _emergency_domains(p: Proposal) -> list[str]:
+    domains = {item.domain for item in p.items or ()}
+    return [
+        f"应急预案 {row.code}（{row.name}）的领域 {domain} 不在事项清单中"
+        for row in p.emergencies or ()
+        for domain in row.domains
+        if domain not in domains
+    ]
+
+
 #: the kinds a check looks at: all of them must be there, and one of them is being published → the check
 _CHECKS: Final[tuple[tuple[tuple[str, ...], Callable[[Proposal], list[str]]], ...]] = (
     (("items",), _items),
@@ -230,11 +288,21 @@ _CHECKS: Final[tuple[tuple[tuple[str, ...], Callable[[Proposal], list[str]]], ..
     (("routing-rules", "items"), _rule_items),
     (("routing-rules", "areas"), _rule_areas),
     (("routing-rules",), _rule_channels),
+    (("routing-steps",), _steps),
+    (("duty-list",), _duties),
+    (("duty-list", "areas"), _duty_areas),
+    (("duty-list", "items"), _duty_items),
+    (("duty-list", "organizations"), _duty_departments),
+    (("components", "items"), _component_items),
+    (("components", "organizations"), _component_units),
+    (("components", "cells"), _component_cells),
     (("calendar",), _calendar),
     (("calendar", "policies"), _policy_calendar),
     (("organizations", "calendar"), _organization_calendars),
     (("escalation-rungs", "items"), _rung_items),
     (("escalation-rungs", "organizations"), _rung_units),
+    (("emergencies", "areas"), _emergency_areas),
+    (("emergencies", "items"), _emergency_domains),
 )
 
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from app.accounts.rows import OrganizationRow, UserRow
+from app.clocks.emergencies import EmergencyRow
 from app.clocks.ladder import RungRow
 from app.clocks.rows import CalendarRow
 from app.core.releases import Mode
-from app.dispatch.rows import RoutingRuleRow
+from app.dispatch.rows import ComponentRow, DutyRow, RoutingRuleRow, RoutingStepRow
 from app.grid.rows import AreaRow, CellRow, DutyGridRow
 from app.items.rows import FilingStandardRow, ItemRow
 from app.masters.policies import PolicyRow
@@ -37,13 +38,21 @@ KINDS: Final[Mapping[str, Kind]] = {
     "duty-grids": Kind("责任网格", DutyGridRow),
     "organizations": Kind("组织机构", OrganizationRow),
     "routing-rules": Kind("派单规则", RoutingRuleRow),
+    "routing-steps": Kind("派单原则次序", RoutingStepRow),
+    "duty-list": Kind("基层职责清单", DutyRow),
+    "components": Kind("部件登记", ComponentRow),
     # A holiday that was moved moves the limits that are running.
     "calendar": Kind("工作日历", CalendarRow, mode="re_decide_open"),
     "escalation-rungs": Kind("督办阶梯", RungRow),
     "policies": Kind("策略", PolicyRow),
+    # An emergency that begins or ends concerns what is open, from that moment on.
+    "emergencies": Kind("应急预案", EmergencyRow, mode="re_decide_open"),
     "users": Kind("人员账号", UserRow, released=False),
 }
 RELEASED_KINDS: Final = tuple(name for name, kind in KINDS.items() if kind.released)
+#: kinds that open clocks follow when they are published with ``re_decide_open``
+LIMIT_KINDS: Final = frozenset({"policies", "filing-standards", "organizations"})
+RE_DECIDED_KINDS: Final = LIMIT_KINDS | {"calendar", "emergencies"}
 
 
 def key_of(row: BaseModel) -> str:

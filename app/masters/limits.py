@@ -1,11 +1,20 @@
 """Which limit holds for what: the filing standard's own where there is one, else the city's policy; always named."""
 
+from typing import Final
+
+from app.clocks.emergencies import RULE_PREFIX
 from app.clocks.limits import Limit
 from app.clocks.running import LimitRule
+from app.dispatch.extensions import ExtensionRule
 from app.dispatch.orders import OrderLimits
+from app.dispatch.standstills import DeferralRule, WaitingRule
+from app.events.clock_tables import Clock
 from app.events.report_tables import Report
 from app.events.tables import Event
 from app.masters.masters import Masters
+
+#: the rule of the citizen's clock after a dissatisfied callback
+REHANDLE: Final = "rehandle_limit"
 
 
 def _rule(masters: Masters, limit: str, rule: str, *, unit_id: int | None = None, cap: str | None = None) -> LimitRule:
@@ -19,6 +28,7 @@ def _rule(masters: Masters, limit: str, rule: str, *, unit_id: int | None = None
         masters.clockwork,
         cap=Limit.parse(cap) if cap else None,
         given_back=policies.pause_gives_back,
+        emergencies=masters.emergencies,
     )
 
 
@@ -29,7 +39,7 @@ def citizen_total(masters: Masters, report: Report, urgency: str) -> LimitRule:
 
 def rehandle_total(masters: Masters) -> LimitRule:
     """The citizen's clock after a dissatisfied callback 二次办理."""
-    return _rule(masters, masters.policies.rehandle_limit, "rehandle_limit")
+    return _rule(masters, masters.policies.rehandle_limit, REHANDLE)
 
 
 def stage(masters: Masters, name: str) -> LimitRule:
@@ -60,3 +70,52 @@ def order_limits(masters: Masters, event: Event, unit_id: int) -> OrderLimits:
         handling=handling(masters, event, unit_id),
         first_contact=_rule(masters, contact, "first_contact_limit", unit_id=unit_id) if answered else None,
     )
+
+
+def of_running(masters: Masters, clock: Clock, event: Event, report: Report | None) -> LimitRule | None:
+    """The limit that a running clock would have if it started under these masters; None: it keeps its own.
+
+    It keeps what an emergency gave it, and what no rule sets any more. ``report``: whose total it is.
+    """
+    if clock.rule.startswith(RULE_PREFIX):
+        return None
+    if clock.kind == "citizen_total":
+        if clock.rule == REHANDLE:
+            return rehandle_total(masters)
+        return citizen_total(masters, report, event.urgency) if report is not None else None
+    if clock.kind in ("signing", "first_contact", "handling"):
+        if clock.unit_id is None:
+            return None
+        limits = order_limits(masters, event, clock.unit_id)
+        rules = {"signing": limits.signing, "first_contact": limits.first_contact, "handling": limits.handling}
+        return rules[clock.kind]
+    return stage(masters, clock.kind)
+
+
+def extension(masters: Masters) -> ExtensionRule:
+    """How often, how far and by whose word an order is extended 延期."""
+    policies = masters.policies
+    return ExtensionRule(
+        times=int(policies.number("extension_times")),
+        share=policies.number("extension_share"),
+        approvers=policies.approvers("extension"),
+        long_share=policies.number("extension_long_share"),
+        long_approvers=policies.approvers("extension_long"),
+    )
+
+
+def deferral(masters: Masters) -> DeferralRule:
+    """How often, how long and by whose word an order is deferred 挂账."""
+    policies = masters.policies
+    times, days = int(policies.number("deferral_times")), int(policies.number("deferral_max_days"))
+    return DeferralRule(times, days, policies.approvers("deferral"))
+
+
+def waiting(masters: Masters) -> WaitingRule:
+    """How long a unit may wait for the complainant, and by whose word."""
+    return WaitingRule(Limit.parse(masters.policies.waiting_max), masters.policies.approvers("waiting"))
+
+
+def appeal_window(masters: Masters, unit_id: int) -> LimitRule:
+    """From closing, in which a unit may appeal against lateness; by its own calendar."""
+    return _rule(masters, masters.policies.appeal_window, "appeal_window", unit_id=unit_id)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.accounts.organizations import Organizations
+from app.clocks.emergencies import NO_EMERGENCIES, Emergencies
 from app.clocks.records import Clockwork
-from app.dispatch.routing import Rules
+from app.dispatch.routing import Router
 from app.grid.place_index import PlaceIndex
 from app.items.catalogue import Catalogue
 from app.items.classifier import Classifier
@@ -27,7 +28,8 @@ class Masters:
     item_keys: Mapping[int, str]
     places: PlaceIndex
     organizations: Organizations
-    rules: Rules
+    router: Router
     #: calendars by code, and the escalation ladder
     clockwork: Clockwork
     policies: Policies
+    emergencies: Emergencies = NO_EMERGENCIES

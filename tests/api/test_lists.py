@@ -41,9 +41,9 @@ Condition = tuple[list[str], dict[str, Any]]
 
 
 @pytest.fixture
-async def runtime_of_lists(committing_runtime: Runtime, database_url: str) -> Runtime:
+async def runtime_of_lists(committing_runtime: Runtime, owner_database_url: str) -> Runtime:
     """A clone with the small edition of the city that the benchmark measures."""
-    await loader.build(database_url, committing_runtime.sessions, COUNT, lambda _: None)
+    await loader.build(owner_database_url, committing_runtime.sessions, COUNT, lambda _: None)
     async with committing_runtime.sessions() as session, session.begin():
         await session.execute(
             text("UPDATE event SET accused_org_ids = ARRAY[lead_unit_id]::bigint[] WHERE demand_type = 'accusation'")

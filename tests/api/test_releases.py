@@ -166,7 +166,7 @@ async def test_masters_are_built_once_and_only_what_changed_is_built_anew(
     masters = await cache.get(session, jurisdiction_id)
     key = masters.items.items[0].key
     assert masters.item_keys[masters.item_ids[key]] == key
-    assert masters.rules.count == len(read_folder(DEMO_CITY)["routing-rules"].rows)
+    assert masters.router.count == len(read_folder(DEMO_CITY)["routing-rules"].rows)
     desk = next(row for row in masters.organizations.rows if row.org_type == "coordination_desk")
     assert masters.organizations.by_id(masters.organizations.id_of(desk.code) or 0) == desk
 

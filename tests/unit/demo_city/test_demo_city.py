@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from shapely import union_all
-from shapely.geometry import Polygon, shape
+from shapely.geometry import Point, Polygon, shape
 
 import app.demo_city
 
@@ -21,6 +21,9 @@ CSV_KINDS = (
     "duty-grids",
     "organizations",
     "routing-rules",
+    "routing-steps",
+    "duty-list",
+    "components",
     "calendar",
     "policies",
     "users",
@@ -60,9 +63,11 @@ def _repeated(values: Iterable[str]) -> list[str]:
 
 
 def _routed(item: Row, community: str) -> Row | None:
-    """The most specific rule at the item's default level: item, class, domain, then the narrower area."""
+    """The most specific rule for all hours at the item's default level: item, class, domain, then the narrower area."""
     best: tuple[tuple[int, int, bool], Row] | None = None
     for rule in ROWS["routing-rules"]:
+        if rule["hours"] or rule["days"] or rule["urgency"]:
+            continue
         key = _item_key(rule)
         if (
             (key and key != _item_key(item))
@@ -86,6 +91,9 @@ def test_keys_are_unique() -> None:
         "areas": [row["code"] for row in ROWS["areas"]],
         "organizations": [row["code"] for row in ROWS["organizations"]],
         "routing-rules": [row["rule_no"] for row in ROWS["routing-rules"]],
+        "routing-steps": [row["step"] for row in ROWS["routing-steps"]],
+        "duty-list": [row["clause_no"] for row in ROWS["duty-list"]],
+        "components": [row["component_id"] for row in ROWS["components"]],
         "users": [row["username"] for row in ROWS["users"]],
         "cells": [feature["properties"]["cell_id"] for feature in CELLS["features"]],
     }
@@ -213,6 +221,40 @@ def test_every_item_finds_a_unit_and_no_department_matter_falls_on_a_street() ->
                 at_desk.add(item["code"])
     # What belongs to no department: consultation, suggestion, praise, unclear, out of scope, harassment.
     assert at_desk == {"H1501", "H1506", "H1507", "H1801", "H1802", "H1803", "P0115"}
+
+
+def test_every_item_that_the_catalogue_gives_to_a_street_stands_in_the_duty_list() -> None:
+    clauses = {(_item_key(row), row["area_code"]): row for row in ROWS["duty-list"] if row["code"]}
+    assert Counter(row["duty"] for row in clauses.values()).keys() == {"basic", "assisting", "taken_back"}
+    for key, item in ITEMS.items():
+        rule = _routed(item, COMMUNITIES[0])
+        assert rule is not None
+        clause = clauses.get((key, ""))
+        if UNITS[rule["lead_unit"]]["level"] in STREET_LEVELS:
+            assert clause is not None, f"{key} is given to a street without a word in the duty list"
+        elif clause is not None:
+            assert clause["duty"] != "basic", f"{key} is a department's by the catalogue and a street's by the list"
+    for row in ROWS["duty-list"]:
+        assert row["source"], row["clause_no"]
+        assert not row["department"] or UNITS[row["department"]]["level"] not in STREET_LEVELS, row["clause_no"]
+
+
+def test_night_and_emergency_rules_name_units_above_the_street() -> None:
+    special = [row for row in ROWS["routing-rules"] if row["hours"] or row["days"] or row["urgency"]]
+    assert {row["step"] for row in special} == {"night_duty", "statutory_department"}
+    assert [row["rule_no"] for row in special if UNITS[row["lead_unit"]]["level"] in STREET_LEVELS] == []
+
+
+def test_components_stand_in_cells_and_somebody_answers_for_each() -> None:
+    assert len(ROWS["components"]) >= 60
+    for row in ROWS["components"]:
+        assert row["component_id"].startswith(f"320102{row['code']}")
+        assert len(row["component_id"]) == 17, "6 + 2 + 3 + 6 digits (DOMAIN.md §2.4)"
+        assert f"{row['standard_ref']}/component/{row['code']}" in ITEMS, row["component_id"]
+        assert POLYGONS[row["cell_id"]].contains(Point(float(row["lon"]), float(row["lat"]))), row["component_id"]
+        named = [row[name] for name in ("competent", "owner", "maintainer") if row[name]]
+        assert named, row["component_id"]
+        assert set(named) <= set(UNITS), row["component_id"]
 
 
 def test_calendar_covers_two_years_and_make_up_days_are_weekend_days() -> None:

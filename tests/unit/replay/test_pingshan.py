@@ -13,17 +13,10 @@ from app.accounts.rows import OrganizationRow
 from app.commands.replay import pingshan
 from app.commands.replay.pingshan import DESK, Case
 from app.commands.replay.results import Books, Kept, account, agreement, key_of
-from app.commands.replay.rules import (
-    FOLDS,
-    TIES_ONLY,
-    WEIGHTS,
-    Dispatches,
-    best_weight,
-    fold_of,
-    rules_from,
-)
+from app.commands.replay.rules import rules_of
 from app.core.errors import Malformed
 from app.core.releases import digest_of
+from app.dispatch.learning import FOLDS, TIES_ONLY, WEIGHTS, Circumstances, Dispatches, best_weight, fold_of
 from app.dispatch.routing import Matter, Rules
 from app.dispatch.rows import RoutingRuleRow
 from app.grid.place_index import PlaceIndex
@@ -71,40 +64,54 @@ def cases_to(*units: str, community: tuple[str, str] | None = NORTH, start: int 
     return [case(start + n, unit, community=community) for n, unit in enumerate(units)]
 
 
+def learned_from(cases: Iterable[Case], weight: float = TIES_ONLY) -> Dispatches:
+    return Dispatches((one.decision for one in cases), weight)
+
+
+def seen(
+    rec_id: int,
+    unit: str,
+    *,
+    community: tuple[str, str] | None = NORTH,
+    codes: tuple[str, str, str] = ("5", "50", "500"),
+) -> Circumstances:
+    return case(rec_id, unit, community=community, codes=codes).decision.seen
+
+
 class TestLearning:
     def test_the_majority_of_the_community_goes_before_that_of_the_street(self) -> None:
-        learned = Dispatches(cases_to("A", "A", "B") + cases_to("B", "B", "B", community=SOUTH, start=10))
-        assert learned.unit_for(case(99, "?")) == "A"
-        assert learned.unit_for(case(99, "?", community=SOUTH)) == "B"
+        learned = learned_from(cases_to("A", "A", "B") + cases_to("B", "B", "B", community=SOUTH, start=10))
+        assert learned.unit_for(seen(99, "?")) == "A"
+        assert learned.unit_for(seen(99, "?", community=SOUTH)) == "B"
 
     def test_what_was_never_seen_in_a_place_follows_the_next_wider_count(self) -> None:
-        learned = Dispatches([*cases_to("A", "A", "B", "B", "B"), *cases_to("C", "C", community=SOUTH, start=10)])
+        learned = learned_from([*cases_to("A", "A", "B", "B", "B"), *cases_to("C", "C", community=SOUTH, start=10)])
         elsewhere_in_the_street = case(99, "?", community=("440310001009", "新社区"))
-        assert learned.unit_for(elsewhere_in_the_street) == "B"
-        assert learned.unit_for(case(99, "?", community=FAR)) == "B"
-        assert learned.unit_for(case(99, "?", codes=("5", "50", "501"))) == "B"
-        assert learned.unit_for(case(99, "?", codes=("5", "59", "590"))) == "B"
-        assert learned.unit_for(case(99, "?", codes=("6", "60", "600"))) is None
+        assert learned.unit_for(elsewhere_in_the_street.decision.seen) == "B"
+        assert learned.unit_for(seen(99, "?", community=FAR)) == "B"
+        assert learned.unit_for(seen(99, "?", codes=("5", "50", "501"))) == "B"
+        assert learned.unit_for(seen(99, "?", codes=("5", "59", "590"))) == "B"
+        assert learned.unit_for(seen(99, "?", codes=("6", "60", "600"))) is None
 
     def test_a_record_without_a_place_follows_its_class(self) -> None:
-        learned = Dispatches(cases_to("A", "B", "B"))
-        assert learned.unit_for(case(99, "?", community=None)) == "B"
+        learned = learned_from(cases_to("A", "B", "B"))
+        assert learned.unit_for(seen(99, "?", community=None)) == "B"
 
     def test_a_tie_is_decided_by_the_wider_count_and_then_by_the_smaller_code(self) -> None:
         tie = cases_to("A", "B")
-        assert Dispatches(tie).unit_for(case(99, "?")) == "A"
+        assert learned_from(tie).unit_for(seen(99, "?")) == "A"
         wider = tie + cases_to("B", community=SOUTH, start=10)
-        assert Dispatches(wider).unit_for(case(99, "?")) == "B"
+        assert learned_from(wider).unit_for(seen(99, "?")) == "B"
 
     def test_a_wider_count_outvotes_a_single_case_only_when_it_weighs_enough(self) -> None:
         records = cases_to("A") + cases_to("B", "B", "B", "B", "B", "B", "B", "B", "B", community=SOUTH, start=10)
-        assert Dispatches(records, TIES_ONLY).unit_for(case(99, "?")) == "A"
-        assert Dispatches(records, 8.0).unit_for(case(99, "?")) == "B"
+        assert learned_from(records, TIES_ONLY).unit_for(seen(99, "?")) == "A"
+        assert learned_from(records, 8.0).unit_for(seen(99, "?")) == "B"
 
     def test_a_record_that_names_no_unit_teaches_nothing(self) -> None:
         undecided = [replace(one, unit_code="-") for one in cases_to("A", "A", "A")]
-        assert Dispatches(undecided).unit_for(case(99, "?")) is None
-        assert Dispatches([*undecided, case(9, "B")]).unit_for(case(99, "?")) == "B"
+        assert learned_from(undecided).unit_for(seen(99, "?")) is None
+        assert learned_from([*undecided, case(9, "B")]).unit_for(seen(99, "?")) == "B"
 
     def test_the_weight_is_found_on_the_training_records_by_what_foretells_them(self) -> None:
         # Single cases go astray, and the street as a whole is always right: trusting it must win.
@@ -114,9 +121,9 @@ class TestLearning:
             case(n, "A" if random.random() < 0.75 else random.choice("BCDEF"), community=random.choice(places))
             for n in range(150)
         ]
-        assert best_weight(records) > TIES_ONLY
+        assert best_weight([one.decision for one in records]) > TIES_ONLY
         # Nothing to choose between: the smallest one.
-        assert best_weight(cases_to(*"AAAAAAAAAA")) == min(WEIGHTS)
+        assert best_weight([one.decision for one in cases_to(*"AAAAAAAAAA")]) == min(WEIGHTS)
 
     def test_folds_are_the_same_for_ever_and_about_equal(self) -> None:
         assert [fold_of(str(n)) for n in (9188, 9195, 9493)] == [fold_of(str(n)) for n in (9188, 9195, 9493)]
@@ -158,8 +165,8 @@ class TestRules:
 
     @pytest.mark.parametrize("weight", WEIGHTS)
     def test_routing_by_the_rules_is_what_was_learned(self, weight: float) -> None:
-        learned = Dispatches(self.RECORDS, weight)
-        rules = rules_index(rules_from(self.RECORDS, weight, set("ABCD")), [*"ABCD", DESK])
+        learned = learned_from(self.RECORDS, weight)
+        rules = rules_index(rules_of(self.RECORDS, weight, set("ABCD")), [*"ABCD", DESK])
         unseen = [
             case(90, "?", community=("440310002009", "又一社区")),
             case(91, "?", codes=("5", "51", "519")),
@@ -167,31 +174,31 @@ class TestRules:
             case(93, "?", community=None),
         ]
         for one in (*self.RECORDS, *unseen):
-            assert decided(rules, one) == (learned.unit_for(one) or DESK)
+            assert decided(rules, one) == (learned.unit_for(one.decision.seen) or DESK)
 
     def test_what_no_record_is_like_goes_to_the_desk(self) -> None:
-        rules = rules_index(rules_from(self.RECORDS, TIES_ONLY, set("ABCD")), [*"ABCD", DESK])
+        rules = rules_index(rules_of(self.RECORDS, TIES_ONLY, set("ABCD")), [*"ABCD", DESK])
         assert decided(rules, case(99, "?", codes=("7", "70", "700"))) == DESK
 
     def test_a_rule_says_how_many_records_it_rests_on(self) -> None:
-        rules = {rule.rule_no: rule for rule in rules_from(self.RECORDS, TIES_ONLY, set("ABCD"))}
+        rules = {rule.rule_no: rule for rule in rules_of(self.RECORDS, TIES_ONLY, set("ABCD"))}
         north = rules[f"S500@{NORTH[0]}"]
         assert (north.lead_unit, north.step) == ("A", "territorial")
         assert "共 3 件，其中 2 件" in north.basis
         assert "不是职责条款" in north.basis
         assert "未过半" in rules[f"S500@{SOUTH[0]}"].basis
         assert rules["S500"].step == "statutory_department"
-        assert {"M50", "T5", "DESK"} <= rules.keys()
+        assert {"Mpingshan-50", "Tpingshan-5", "DESK"} <= rules.keys()
 
     def test_a_unit_that_is_not_in_force_is_never_named(self) -> None:
-        named = {rule.lead_unit for rule in rules_from(self.RECORDS, TIES_ONLY, set("ABC"))}
+        named = {rule.lead_unit for rule in rules_of(self.RECORDS, TIES_ONLY, set("ABC"))}
         assert named <= {*"ABC", DESK}
 
     def test_the_order_of_the_records_makes_no_difference(self) -> None:
         shuffled = list(self.RECORDS)
         Random(3).shuffle(shuffled)  # noqa: S311 - a fixed sample
         digests = [
-            digest_of({rule.key: rule.model_dump(mode="json") for rule in rules_from(records, 2.0, set("ABCD"))})
+            digest_of({rule.key: rule.model_dump(mode="json") for rule in rules_of(records, 2.0, set("ABCD"))})
             for records in (self.RECORDS, shuffled)
         ]
         assert digests[0] == digests[1]
@@ -372,7 +379,7 @@ class TestRealRecords:
         units = pingshan.organization_rows(DATA, areas)
         training = [one for one in cases if fold_of(one.rec_id) != 0]
         held_out = [one for one in cases if fold_of(one.rec_id) == 0]
-        rules = rules_from(training, 2.0, {unit.code for unit in units if unit.active})
+        rules = rules_of(training, 2.0, {unit.code for unit in units if unit.active})
         proposal = consistency.Proposal(
             items=tuple(pingshan.item_rows(DATA)),
             areas=tuple(areas),
@@ -382,9 +389,9 @@ class TestRealRecords:
             today=date(2026, 3, 10),
         )
         assert consistency.faults(proposal, ["items", "areas", "organizations", "routing-rules"]) == []
-        learned = Dispatches(training, 2.0)
+        learned = learned_from(training, 2.0)
         index = Rules(rules, Organizations.build(units, {unit.code: n for n, unit in enumerate(units)}))
         routed = [decided(index, one) for one in held_out]
-        assert routed == [learned.unit_for(one) or DESK for one in held_out]
+        assert routed == [learned.unit_for(one.decision.seen) or DESK for one in held_out]
         agreed = sum(unit == one.unit_code for unit, one in zip(routed, held_out, strict=True))
         assert agreed / len(held_out) > 0.62
