@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "db": _Entry("app.commands.db:db_app", "数据库结构：升级、检查。"),
     "jurisdiction": _Entry("app.commands.load:jurisdiction_app", "本系统管辖的区划。"),
     "load": _Entry("app.commands.load:load", "载入一份基础数据文件为草稿。"),
-    "release": _Entry("app.commands.load:release_app", "基础数据的版本：查看、预览、发布。"),
+    "release": _Entry("app.commands.load:release_app", "基础数据的版本：查看、预览、发布；派单目录的修改建议。"),
     "user": _Entry("app.commands.people:user_app", "人员账号。"),
     "client": _Entry("app.commands.people:client_app", "来源系统（各渠道的接入方）。"),
     "deliveries": _Entry("app.commands.deliveries:deliveries_app", "推送给来源系统的消息：查看、重发、放弃。"),
@@ -34,8 +34,8 @@ _COMMANDS: Final = {
     "clock": _Entry("app.commands.clock:clock_app", "时限：逐分钟说明一个工单的时限。"),
     "audit": _Entry("app.commands.audit:audit_app", "审计：核验时间线是否被改动。"),
     "replay": _Entry("app.commands.replay.command:app", "用公开的真实数据重放一遍闭环。"),
-    "bench": _Entry("app.commands.bench.command:app", "性能测量：受理、列表。"),
-    "drill": _Entry("app.commands.drill.crash:app", "演练：随时杀死进程，核对无一丢失。"),
+    "bench": _Entry("app.commands.bench.command:app", "测量：受理、列表、时限的速度，派单准不准。"),
+    "drill": _Entry("app.commands.drill.crash:app", "演练：杀死进程、同时争抢、督办阶梯、在办时限重算，逐件核对。"),
 }
 
 

@@ -109,7 +109,7 @@ def correct(
     accused: Sequence[int] | None = None,
     redispatch: bool = True,
 ) -> None:
-    """A person names item, place or accused: lists and clocks follow, the route is decided again, visibly."""
+    """A person names item, place or accused: the route is decided again; a unit whose it stays keeps its order."""
     event = turn.event.event
     triage = event.triage if event.triage == "accused_unknown" and accused is None else None
     if event.state == "analyzing" and not redispatch:
@@ -121,11 +121,12 @@ def correct(
     if accused is not None:
         data["accused"] = [turn.masters.organizations.code_of(org) for org in accused]
     turn.event.advance(event, "correct", turn.act, data=data, triage=triage, **changes)
-    relocate(turn.event)
+    relocate(turn.event, turn.masters.clockwork)
     for report in turn.event.live_reports:
         debts.owe_for_report(turn.event, report, turn.act.at)
     if redispatch:
-        orders.end_open_orders(turn.event, "transfer", turn.act, cause="corrected")
+        decision = None if accused_unknown(event) else routing.decide(turn.masters, event, turn.act.at)
+        orders.end_open_orders(turn.event, "transfer", turn.act, cause="corrected", but=decision)
         dispatch(turn)
 
 
@@ -299,16 +300,21 @@ def merge(turn: Turn, target: Turn) -> None:
     inspections.cancel_open(merged, turn.act)
     merged.advance(merged.event, "merge", turn.act, data={"into": str(into.id)}, merged_into=into.id, triage=None)
     orders.end_open_orders(merged, "cancel", turn.act, cause="merged")
+    merged.change(merged.event, lead_unit_id=into.lead_unit_id)  # whose time its reports' clocks are from now on
     target.event.record(target.act, "absorbed", data={"event": str(merged.event.id)})
     target.event.change(into, report_count=into.report_count + merged.event.report_count)
 
 
 def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -> None:
     """拆单: the link ends and the report gets an event of its own, clocked from its receipt, routed by the rules."""
-    end_clocks(turn.event, running(turn.event, "citizen_total", report_id=report.id), "stopped", turn.act.at)
+    totals = running(turn.event, "citizen_total", report_id=report.id)
+    end_clocks(turn.event, totals, "stopped", turn.act.at)
     n = admission.move_report(turn.event, own, report, link, turn.act)
-    total = limits.citizen_total(turn.masters, report, turn.event.event.urgency)
-    start_clock(own, "citizen_total", total, report.received_at, n, report_id=report.id)
+    for clock in totals[-1:]:  # none of one who was answered already; a second handling keeps its own limit
+        total, begun = limits.citizen_total(turn.masters, report, turn.event.event.urgency), report.received_at
+        if clock.rule == limits.REHANDLE:
+            total, begun = limits.rehandle_total(turn.masters), clock.started_at
+        start_clock(own, "citizen_total", total, begun, n, report_id=report.id)
     dispatch(Turn(turn.masters, own, turn.act))
     _after_feedback(turn)
 
@@ -319,13 +325,13 @@ def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -
 def chase(turn: Turn, report: Report) -> None:
     """催单: counted on the report and seen by the unit; never a new event."""
     turn.event.advance(report, "chase", turn.act, chase_count=report.chase_count + 1)
-    standstills.heard(turn.event, turn.act, turn.masters.clockwork, cause="chase")
+    standstills.heard(turn.event, report, turn.act, turn.masters.clockwork, cause="chase")
 
 
 def supplement(turn: Turn, report: Report, told: amendments.Addition, *, police_client_id: int | None) -> None:
     """补充: new facts on the timeline, also after the end; danger to life raises the alarm as in a first report."""
     amendments.write_down(turn.event, report, told, turn.act)
-    standstills.heard(turn.event, turn.act, turn.masters.clockwork, cause="supplement")
+    standstills.heard(turn.event, report, turn.act, turn.masters.clockwork, cause="supplement")
     if told.danger and report.channel != "police-110":
         raise_alarm(turn, report, told.danger.handover, police_client_id)
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.clocks import stages
-from app.clocks.running import count_ended
-from app.dispatch import limit_requests
+from app.clocks.records import pending_rungs
+from app.clocks.running import count_ended, just_ended
+from app.dispatch import escalations, limit_requests
 from app.dispatch.orders import OrderLimits
-from app.events.aggregate import Act, EventAggregate
+from app.events.aggregate import SYSTEM, Act, EventAggregate
 from app.masters import Masters, limits
 
 
@@ -30,4 +31,17 @@ class Turn:
         """
         limit_requests.follow(self.event, self.act)
         stages.follow(self.event, partial(limits.stage, self.masters), self.act)
+        self._write_missed()
         count_ended(self.event, self.masters.clockwork)
+
+    def _write_missed(self) -> None:
+        """Rungs that came due before this act ended their clock, and no sweep had fired: late rather than never.
+
+        They are written down and their people let in; nobody's phone rings for what is over.
+        """
+        about = escalations.About(self.masters.organizations, self.masters.policies.late_mark)
+        for clock in just_ended(self.event):
+            for rung_at, rung in pending_rungs(self.event, clock, self.masters.clockwork):
+                if clock.ended_at is not None and rung_at <= clock.ended_at:
+                    act = Act(SYSTEM, self.act.at, rung_at)
+                    escalations.fire(self.event, clock, rung, rung_at, act, about)

@@ -59,6 +59,9 @@ class AccessToken:
     jti: str
 
 
+_KEPT_TOKENS: Final = 4096
+
+
 class TokenIssuer:
     """Makes and checks access tokens under one key (32 bytes or more)."""
 
@@ -67,6 +70,8 @@ class TokenIssuer:
             raise ValueError("HS256 needs a key of at least 32 bytes")
         self._key = OctKey.import_key(key)
         self._lifetime = lifetime
+        #: tokens whose signature was checked
+        self._known: dict[str, tuple[dict[str, Any], AccessToken]] = {}
         self._rules = jwt.JWTClaimsRegistry(
             now=lambda: int(timing.now().timestamp()),
             leeway=LEEWAY_SECONDS,
@@ -102,15 +107,24 @@ class TokenIssuer:
         if not text or len(text) > MAX_TOKEN_CHARS:
             raise _invalid()
         try:
-            token = jwt.decode(text, self._key, algorithms=[_ALGORITHM])
-            self._rules.validate(token.claims)
+            claims, token = self._known.get(text) or self._decode(text)
+            self._rules.validate(claims)
         except ExpiredTokenError:
             raise Unauthenticated("登录已过期，请重新登录", reason="expired") from None
         except (JoseError, ValueError):
             raise _invalid() from None
-        if token.header.get("typ") != _TYPE:
+        return token
+
+    def _decode(self, text: str) -> tuple[dict[str, Any], AccessToken]:
+        decoded = jwt.decode(text, self._key, algorithms=[_ALGORITHM])
+        if decoded.header.get("typ") != _TYPE:
             raise _invalid()
-        return _read(token.claims)
+        # A client sends the same token with every report. What we signed stays signed; whether it has ended, and
+        # whether it was withdrawn, is asked every time.
+        if len(self._known) >= _KEPT_TOKENS:
+            self._known.clear()
+        self._known[text] = decoded.claims, _read(decoded.claims)
+        return self._known[text]
 
 
 def _invalid() -> Unauthenticated:

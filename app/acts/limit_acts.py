@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -69,6 +70,7 @@ class WaitForComplainant(Reason):
         description="联系不上、待补充材料、约定了时间、其他"
     )
     until: AwareDatetime = Field(description="最晚等到何时，RFC 3339，须带时区")
+    report_id: UUID | None = Field(None, description="等待哪一件诉求的诉求人；事件只有一件未了诉求时可不填")
 
 
 class AppealLateness(Reason):
@@ -118,6 +120,7 @@ def _wait(case: Case, body: WaitForComplainant) -> None:
         case.turn.masters.clockwork,
         _asked(body),
         until=body.until,
+        report_id=body.report_id,
         rule=limits.waiting(case.turn.masters),
     )
 
@@ -180,8 +183,10 @@ def _approving(kind: Kind) -> Callable[[Case, ActBody], None]:
     return run
 
 
-def _too_late(kind: Kind) -> Callable[[Masters, EventAggregate, WorkOrder], str | None] | None:
-    if kind not in ("deferral", "waiting"):
+def _no_approval(kind: Kind) -> Callable[[Masters, EventAggregate, WorkOrder], str | None] | None:
+    if kind == "extension":
+        return lambda _, aggregate, order: extensions.why_no_approval(aggregate, order)
+    if kind == "lateness_appeal":
         return None
     return lambda _, aggregate, order: standstills.why_no_approval(aggregate, order, kind, now())
 
@@ -196,7 +201,7 @@ def _decisions(kind: Kind, name: str) -> tuple[Action, ...]:
             _approving(kind),
             centre=CENTRE_ROLES,
             offered=pending,
-            refusal=_too_late(kind),
+            refusal=_no_approval(kind),
             decides=kind,
             late_clocks=kind == "lateness_appeal",
             needs_reports=False,
@@ -284,7 +289,6 @@ LIMIT_ACTIONS = (
         unit=_UNIT,
         states=_AT_WORK,
         refusal=_no_waiting,
-        needs_reports=False,
     ),
     *_decisions("waiting", "waiting"),
     Action(

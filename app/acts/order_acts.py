@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app import loop
 from app.acts.action import ActBody, Action, Case, Sha256, Words
-from app.core.errors import Malformed
+from app.core.errors import Conflict, Malformed
 from app.dispatch import orders, returns
 from app.events.aggregate import EventAggregate
 from app.events.tables import WorkOrder
@@ -77,6 +77,12 @@ def _not_accused(case: Case, unit: int | None) -> int | None:
     return unit
 
 
+def _not_its_own(case: Case, unit: int | None, why: str) -> None:
+    """The unit that has the order would get a full new limit by getting it again. Raises ``Conflict``."""
+    if unit == case.order.unit_id:
+        raise Conflict(f"该工单现在就由{case.organizations.name(case.order.unit_id)}承办，{why}")
+
+
 def _report_done(case: Case, body: ReportDone) -> None:
     loop.report_done(case.turn, case.order, result=body.result, evidence=body.evidence, statement=body.statement)
 
@@ -87,12 +93,15 @@ def _request_return(case: Case, body: RequestReturn) -> None:
 
 
 def _approve_return(case: Case, body: ApproveReturn) -> None:
-    loop.approve_return(case.turn, case.order, unit_id=_not_accused(case, unit_id(case, body.unit)))
+    unit = _not_accused(case, unit_id(case, body.unit))
+    _not_its_own(case, unit, "同意退单时不能再派回该单位；应由其继续办理的，请驳回退单。")
+    loop.approve_return(case.turn, case.order, unit_id=unit)
 
 
 def _transfer(case: Case, body: Transfer) -> None:
     unit = _not_accused(case, unit_id(case, body.unit))
     assert unit is not None  # noqa: S101 - the body requires it
+    _not_its_own(case, unit, "不能改派给同一单位。")
     loop.transfer(case.turn, case.order, unit_id=unit, reason=body.reason)
 
 

@@ -1,5 +1,6 @@
 """How a clock that is accounted for looks to its reader."""
 
+from typing import Final
 from uuid import UUID
 
 from pydantic import Field
@@ -10,6 +11,9 @@ from app.masters import Masters
 from app.supervision.clock_accounts import Account, Move
 from app.supervision.clock_books import Act, Fired
 from app.supervision.clock_words import ACTIONS, CAUSES, KINDS, ROLES, STATES, grounds_in_words, rule_in_words
+
+#: how the cause of a stretch that does not count because of a pause begins (``clocks.explain``)
+PAUSED: Final = ("暂停：", "整日退还：")
 
 
 class ActShape(Shape):
@@ -43,8 +47,8 @@ class MoveShape(Shape):
         "limit 规定"
     )
     cause_name: str = Field(description="缘由名称")
-    grounds: str = Field(description="理由代码")
-    grounds_name: str = Field(description="理由")
+    grounds: str = Field(description="理由代码；对其他单位为空")
+    grounds_name: str = Field(description="理由；对其他单位为空")
     since_at: CityTime = Field(description="自何时起")
     before_at: CityTime | None = Field(description="此前的到期时间；开始计时为 null")
     due_at: CityTime = Field(description="此后的到期时间")
@@ -54,8 +58,8 @@ class MoveShape(Shape):
     pause_until: CityTime | None = Field(description="暂停至（计划或实际）")
     of_generation: int | None = Field(description="恢复或撤销的是第几次记录的暂停")
     calendar_release: int | None = Field(description="计算所用的日历版本（内部编号）")
-    by: ActShape = Field(description="由哪一条操作引起")
-    approval: list[ApprovalShape] = Field(description="审批经过；空为规则自行决定")
+    by: ActShape = Field(description="由哪一条操作引起；对其他单位只有序号和时间")
+    approval: list[ApprovalShape] = Field(description="审批经过；空为规则自行决定，对其他单位总为空")
 
 
 class RungShape(Shape):
@@ -130,8 +134,8 @@ class ClockAccountShape(Shape):
     counted_to_due: int = Field(description="从开始到到期的计时，按小时计的时限应与 limit_minutes 相等")
     late_minutes: int = Field(description="超期多少分钟（自然时间），0 为未超期")
     exempted: bool = Field(description="超期不计入统计")
-    uncounted: UncountedShape | None = Field(description="不计时的上限；null 为没有上限或不会暂停")
-    pauses: list[PauseShape] = Field(description="实际生效的暂停：已合并，超出上限的部分已去掉")
+    uncounted: UncountedShape | None = Field(description="不计时的上限；null 为没有上限或不会暂停，对其他单位总为 null")
+    pauses: list[PauseShape] = Field(description="实际生效的暂停：已合并，超出上限的部分已去掉；对其他单位为空")
     moves: list[MoveShape] = Field(description="到期时间的每一次记录")
     rungs: list[RungShape] = Field(description="已触发的督办阶梯")
     stretches: list[StretchShape] = Field(description="每一段时间：计时或不计时及其原因")
@@ -253,3 +257,19 @@ def clock_account_shape(masters: Masters, account: Account) -> ClockAccountShape
         adds_up=account.adds_up,
         notes=list(account.notes),
     )
+
+
+def without_grounds(shape: ClockAccountShape) -> ClockAccountShape:
+    """What other units see of a unit's clock: every due time and minute, not what it asked for, why, and who agreed."""
+    nobody = {"act": "", "actor_kind": "", "actor_id": None, "actor_role": None, "actor_unit": None}
+    moves = [
+        move.model_copy(
+            update={"grounds": "", "grounds_name": "", "approval": [], "by": move.by.model_copy(update=nobody)}
+        )
+        for move in shape.moves
+    ]
+    stretches = [
+        one.model_copy(update={"cause": one.cause.partition("：")[0]}) if one.cause.startswith(PAUSED) else one
+        for one in shape.stretches
+    ]
+    return shape.model_copy(update={"moves": moves, "stretches": stretches, "pauses": [], "uncounted": None})

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from app.api.clock_shapes import OrderClocksShape, clock_account_shape
+from app.api.clock_shapes import OrderClocksShape, clock_account_shape, without_grounds
 from app.api.dependencies import ReaderDep
 from app.api.event_shapes import (
     ClockShape,
@@ -120,6 +120,7 @@ async def work_order_clocks(
 ) -> OrderClocksShape:
     """Every clock of the order, running and ended: what it rests on, what moved it, and each minute that counted or
     not. Who sees the event also sees the clocks of its stages and of its reports; merged events' are the centre's.
+    What moved an order's clocks, and who agreed, is told to its unit and the centre.
     """
     event_id, n = parse_order_id(order_id)
     sight = Sight.of(who.asker, who.masters.organizations)
@@ -139,8 +140,9 @@ async def work_order_clocks(
     editions = await editions_of(who.session, books, masters.clockwork)
     at = now()
     shapes = [clock_account_shape(masters, account_of(book, editions, at)) for book in books]
+    theirs = stand == "centre" or order.unit_id in sight.units
     mine = [book.clock.event_id == event_id and book.clock.order_n == n for book in books]
     return OrderClocksShape(
-        order=[shape for shape, own in zip(shapes, mine, strict=True) if own],
+        order=[shape if theirs else without_grounds(shape) for shape, own in zip(shapes, mine, strict=True) if own],
         event=[shape for shape, own in zip(shapes, mine, strict=True) if not own],
     )

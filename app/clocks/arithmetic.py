@@ -6,8 +6,6 @@ Pauses given to these functions are effective ones (``pauses.effective``): ascen
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
-from math import ceil
 
 from app.clocks.calendar import DAY, HOUR, MINUTE, Calendar, instant, moment, position
 from app.clocks.limits import DAY_UNITS, WORKING_UNITS, Limit, LimitUnit
@@ -182,8 +180,8 @@ def moment_at_share(
 
     whole = counted(end) - counted(first) if first < end else 0
     whole -= sum(counted(min(span.end, end)) - counted(span.start) for span in spans if span.start < end)
-    # A share such as 0.8 is meant as written, not as the binary fraction a hair above it.
-    part = ceil(Fraction(str(share)) * whole)
+    # A share such as 0.8 is meant as written (to a millionth), not as the binary fraction a hair above it.
+    part = -(-round(share * 1_000_000) * whole // 1_000_000)
     return instant(0, later(calendar, unit, first, part, spans) if part else start)
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 
@@ -40,6 +41,15 @@ _LIMIT = re.compile(r"([1-9][0-9]{0,3})\s+([a-z_]+)")
 _ACCEPTED = "、".join(f"“2 {unit}”（{name}）" for unit, name in _CHINESE.items())
 
 
+@lru_cache(maxsize=1024)
+def _read(text: str) -> tuple[int, LimitUnit]:
+    """The number and unit of a written limit: the same few are read for every clock."""
+    match = _LIMIT.fullmatch(text)
+    if match is None or match[2] not in LimitUnit.__members__:
+        raise ValueError(f"时限“{text}”写法不对，应为 1 到 {_MAX_VALUE} 的整数加单位：{_ACCEPTED}")
+    return int(match[1]), LimitUnit(match[2])
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A time limit as the filing standards write it: ``value`` from 1 to 9999 whole units."""
@@ -54,10 +64,7 @@ class Limit:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read "2 urgent_hour". Raises ValueError naming the accepted forms (Chinese)."""
-        match = _LIMIT.fullmatch(text.strip())
-        if match is None or match[2] not in LimitUnit.__members__:
-            raise ValueError(f"时限“{text}”写法不对，应为 1 到 {_MAX_VALUE} 的整数加单位：{_ACCEPTED}")
-        return cls(int(match[1]), LimitUnit(match[2]))
+        return cls(*_read(text.strip()))
 
     def __str__(self) -> str:
         return f"{self.value} {self.unit}"

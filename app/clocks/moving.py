@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from app.clocks.arithmetic import due
-from app.clocks.calendar import CHINA_TIME
 from app.clocks.pauses import whole_minute
 from app.clocks.records import (
     Clockwork,
-    effective_pauses,
+    cap_of,
+    due_with,
     given_back_of,
     limit_of,
     next_rung_at,
@@ -96,16 +95,15 @@ def extend_clock(
 
 def recalculated(aggregate: EventAggregate, clock: Clock, work: Clockwork) -> tuple[datetime, bool]:
     """(due time, assumed) of a running clock by today's calendars and its records."""
-    calendar = work.calendars[clock.calendar_code]
-    pauses = effective_pauses(clock, records_of(aggregate, clock), calendar)
-    end = due(calendar, clock.started_at, limit_of(clock), pauses, given_back=given_back_of(clock))
-    # Whether the cap cuts a pause depends on the days up to there, also where the limit itself counts every hour.
-    capped = (
-        bool(pauses)
-        and clock.uncounted_cap is not None
-        and not calendar.covers(pauses[-1].until_at.astimezone(CHINA_TIME).date())
+    end = due_with(
+        work.calendar(clock.calendar_code),
+        clock.started_at,
+        limit_of(clock),
+        recorded_pauses(records_of(aggregate, clock)).values(),
+        cap=cap_of(clock),
+        given_back=given_back_of(clock),
     )
-    return end.due_at, end.assumed or capped
+    return end.due_at, end.assumed
 
 
 def recalculate_clock(

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.clocks.arithmetic import counted_minutes, due, elapsed_minutes
 from app.clocks.calendar import Calendar
 from app.clocks.emergencies import GROUNDS, NO_EMERGENCIES, Emergencies, Subject
-from app.clocks.ladder import ClockKind
+from app.clocks.ladder import ClockKind, Span
 from app.clocks.limits import Limit, LimitUnit
 from app.clocks.moving import pause_clock
 from app.clocks.pauses import GivenBack
@@ -35,7 +35,7 @@ class LimitRule:
     @property
     def calendar(self) -> Calendar:
         """The calendar it is counted in."""
-        return self.clockwork.calendars[self.calendar_code]
+        return self.clockwork.calendar(self.calendar_code)
 
 
 def start_clock(
@@ -51,10 +51,14 @@ def start_clock(
 ) -> Clock:
     """Starts a clock because of the timeline row ``timeline_n``. ``unit_id``: the unit whose time it is."""
     event = aggregate.event
-    concerned = subject_of(event, kind)
-    emergency = rule.emergencies.limit(concerned, started_at)
+    concerned = subject_of(event, kind) if rule.emergencies else None
+    emergency = rule.emergencies.limit(concerned, started_at) if concerned else None
     limit = Limit.parse(emergency.limit) if emergency else rule.limit
     end = due(rule.calendar, started_at, limit)
+    rungs = rule.clockwork.ladder.rungs(
+        kind, item_id=event.item_id, domain=event.domain, level=event.level, urgency=event.urgency
+    )
+    span = Span(rule.calendar, limit.unit, started_at, end.due_at, given_back=rule.given_back)
     clock = aggregate.new(
         Clock,
         event_id=event.id,
@@ -80,15 +84,14 @@ def start_clock(
         generation=1,
         due_at=end.due_at,
         assumed=end.assumed,
-        next_at=None,
+        next_at=span.time_of(rungs[0]),
         ended_at=None,
         counted_minutes=None,
         elapsed_minutes=None,
         exempted_n=None,
     )
     write_record(aggregate, clock, "started", started_at, timeline_n, release=rule.clockwork.calendar_release)
-    aggregate.change(clock, next_at=next_rung_at(aggregate, clock, rule.clockwork))
-    for pause in rule.emergencies.pauses(concerned, started_at):
+    for pause in rule.emergencies.pauses(concerned, started_at) if concerned else ():
         pause_clock(
             aggregate,
             clock,
@@ -133,12 +136,21 @@ def end_clocks(
         aggregate.change(clock, state=outcome, ended_at=at, next_at=None)
 
 
+def just_ended(aggregate: EventAggregate) -> list[Clock]:
+    """The event's own clocks that ended in this act."""
+    return [
+        clock
+        for clock in aggregate.clocks
+        if clock.ended_at is not None and clock.elapsed_minutes is None and clock.event_id == aggregate.event.id
+    ]
+
+
 def count_ended(aggregate: EventAggregate, work: Clockwork) -> None:
     """Writes how long the clocks that ended in this act had run: counted minutes, and all of them."""
     for clock in aggregate.clocks:
         if clock.ended_at is None or clock.elapsed_minutes is not None:
             continue
-        calendar = work.calendars[clock.calendar_code]
+        calendar = work.calendar(clock.calendar_code)
         ended_at = max(clock.ended_at, clock.started_at)  # a clock of the machine that was set back
         counted = counted_minutes(
             calendar,
@@ -151,8 +163,8 @@ def count_ended(aggregate: EventAggregate, work: Clockwork) -> None:
         aggregate.change(clock, counted_minutes=counted, elapsed_minutes=elapsed_minutes(clock.started_at, ended_at))
 
 
-def relocate(aggregate: EventAggregate) -> None:
-    """Carries a corrected item or place over to the running clocks, by which they are listed."""
+def relocate(aggregate: EventAggregate, work: Clockwork) -> None:
+    """Carries a corrected item or place over to the running clocks, by which they are listed, and other rungs hold."""
     event = aggregate.event
     for clock in running(aggregate):
         aggregate.change(
@@ -162,3 +174,6 @@ def relocate(aggregate: EventAggregate) -> None:
             street_code=event.street_code,
             community_code=event.community_code,
         )
+        # Rungs go by the clock's own event; of a clock that was merged into this one they are not loaded.
+        if clock.event_id == event.id:
+            aggregate.change(clock, next_at=next_rung_at(aggregate, clock, work))

@@ -5,12 +5,13 @@ duty begins (``app.dispatch.orders``, ``app.loop``); these follow from the state
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from app.clocks.ladder import ClockKind
 from app.clocks.running import LimitRule, end_clocks, running, start_clock
 from app.events.aggregate import Act, EventAggregate
+from app.events.clock_tables import Clock
 
 #: what waits for a person of the human queue: is it ours and what is it, before whose job it is
 _STAGE_OF_TRIAGE: Final[dict[str, ClockKind]] = {
@@ -42,6 +43,23 @@ def _resting(aggregate: EventAggregate) -> list[_Stage]:
     return stages
 
 
+def _outcome(aggregate: EventAggregate, clock: Clock) -> Literal["met", "stopped"]:
+    """How the act left the clock's stage: ``met`` when what it is for was done, ``stopped`` when that fell away."""
+    if aggregate.event.state in ("cancelled", "merged"):
+        return "stopped"
+    done = True
+    if clock.kind == "return_review":
+        states = [request.state for request in aggregate.returns if request.order_n == clock.order_n]
+        done = states[-1:] != ["withdrawn"]
+    elif clock.kind == "inspection":
+        done = [inspection.state for inspection in aggregate.inspections][-1:] != ["cancelled"]
+    elif clock.kind == "callback":
+        # Of the debts only what was open before the act is known. Who was called as often as the city asks was called.
+        debts = [debt for debt in aggregate.debts if (debt.report_id, debt.kind) == (clock.report_id, "callback")]
+        done = any(debt.paid_at is not None or debt.waived == "unreachable" for debt in debts)
+    return "met" if done else "stopped"
+
+
 def follow(aggregate: EventAggregate, limit: Callable[[str], LimitRule], act: Act) -> None:
     """Ends the clocks of stages that the act has left and starts those of the stages in which it leaves the event.
 
@@ -59,8 +77,7 @@ def follow(aggregate: EventAggregate, limit: Callable[[str], LimitRule], act: Ac
         if stage in resting:
             going_on.add(stage)
         else:
-            fell_away = aggregate.event.state in ("cancelled", "merged")
-            end_clocks(aggregate, [clock], "stopped" if fell_away else "met", act.at)
+            end_clocks(aggregate, [clock], _outcome(aggregate, clock), act.at)
     for kind, whose in resting:
         if (kind, whose) in going_on:
             continue

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.clocks.limits import Limit, LimitUnit
 from app.clocks.moving import extend_clock
-from app.clocks.records import Clockwork, records_of
+from app.clocks.records import Clockwork, limit_of, records_of
 from app.clocks.running import running
 from app.core.errors import Conflict
 from app.dispatch.limit_requests import (
@@ -16,6 +16,7 @@ from app.dispatch.limit_requests import (
     city_time,
     granted,
     handling,
+    pending,
     refuse,
     why_not_any,
 )
@@ -37,11 +38,19 @@ class ExtensionRule:
 
 
 def _first_limit(aggregate: EventAggregate, clock: Clock) -> int:
-    return records_of(aggregate, clock)[0].limit_value
+    """What the limit is without extensions, by the rule that was last applied to the clock."""
+    first = before = more = 0
+    for record in records_of(aggregate, clock):
+        if record.cause == "extended":
+            more += record.limit_value - before
+        elif record.cause in ("started", "limit"):
+            first = record.limit_value - more  # a rule that is applied to a running clock keeps its extensions
+        before = record.limit_value
+    return first
 
 
 def most_more(aggregate: EventAggregate, clock: Clock, rule: ExtensionRule) -> int:
-    """The longest extension of a clock, in its own units: a share of the limit that it began with (rounded down)."""
+    """The longest extension of a clock, in its own units: a share of its limit without extensions (rounded down)."""
     return int(_first_limit(aggregate, clock) * rule.share + 1e-9)
 
 
@@ -74,6 +83,20 @@ def ask_extension(
         refuse("more", "延长后的时限过长。")
     approvers = rule.long_approvers if more > first * rule.long_share else rule.approvers
     ask(aggregate, order, act, "extension", asked, terms={"more": str(Limit(more, unit))}, approvers=approvers)
+
+
+def why_no_approval(aggregate: EventAggregate, order: WorkOrder) -> str | None:
+    """What was asked in one unit cannot be granted in another: 4 working hours are not 4 working days."""
+    request, clock = pending(aggregate, order, "extension"), handling(aggregate, order)
+    if request is None or clock is None:
+        return None
+    more, limit = Limit.parse(request.terms["more"]), limit_of(clock)
+    if more.unit is limit.unit:
+        return None
+    return (
+        f"申请延长 {more.chinese}，而处置时限现已按新规定改为 {limit.chinese}，单位不同，不能批准；"
+        "请驳回，由承办单位重新申请。"
+    )
 
 
 def approve(aggregate: EventAggregate, order: WorkOrder, act: Act, work: Clockwork) -> None:

@@ -57,8 +57,14 @@ def ask(
 
 
 def approve(aggregate: EventAggregate, order: WorkOrder, act: Act) -> None:
-    """同意: with the last review the order's late clocks are exempted, by that very act."""
-    _, n = limit_requests.agree(aggregate, order, act, "lateness_appeal", done=True)
-    if n is not None:
-        for clock in late_clocks(aggregate, order):
+    """同意: with the last review the clocks that the appeal named are exempted, by that very act.
+
+    A round that became late after the event was opened again was never argued about.
+    """
+    request, n = limit_requests.agree(aggregate, order, act, "lateness_appeal", done=True)
+    if n is None:
+        return
+    named = {late["clock_n"] for late in request.terms["late"]}
+    for clock in late_clocks(aggregate, order):
+        if clock.n in named:
             aggregate.change(clock, exempted_n=n)

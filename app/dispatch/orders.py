@@ -54,7 +54,10 @@ def dismiss(aggregate: EventAggregate, org_id: int, at: datetime, *roles: str) -
 def dispatch(
     aggregate: EventAggregate, decision: Decision, limits: LimitsOf, act: Act, releases: Mapping[str, int]
 ) -> WorkOrder:
-    """派单: the lead order and its supporting orders, with clocks, participants and the stored decision."""
+    """派单: the lead order and its supporting orders, with clocks, participants and the stored decision.
+
+    A unit that has its order already goes on with it and with its clocks: deciding again gives nobody new time.
+    """
     if decision.unit_id is None:
         raise ValueError("a decision without a unit cannot be dispatched")
     event = aggregate.event
@@ -67,13 +70,28 @@ def dispatch(
         triage=None,
         release_vector=dict(releases),
     )
-    lead = _order(aggregate, decision.unit_id, "lead", n, limits, act)
+    listed_by = {name: getattr(event, name) for name in ("item_id", "district_code", "street_code", "community_code")}
+    for order in aggregate.open_orders:
+        if any(getattr(order, name) != value for name, value in listed_by.items()):
+            aggregate.change(order, **listed_by)
+    lead = aggregate.lead
+    if lead is not None and goes_on(lead, decision):
+        aggregate.change(lead, decision_n=n)
+    else:
+        lead = _order(aggregate, decision.unit_id, "lead", n, limits, act)
     helping = {order.unit_id for order in aggregate.open_orders}
     for unit_id in decision.supporting_ids:
         if unit_id in helping:
-            continue  # a unit that helps already goes on with the order it has
+            continue
         _order(aggregate, unit_id, "supporting", n, limits, act)
     return lead
+
+
+def goes_on(order: WorkOrder, decision: Decision | None) -> bool:
+    """Whether a decision leaves the order with its unit, in the role that it has."""
+    if decision is None or decision.unit_id is None:
+        return False
+    return order.unit_id == decision.unit_id if order.role == "lead" else order.unit_id in decision.supporting_ids
 
 
 def add_supporting(aggregate: EventAggregate, decision: Decision, limits: LimitsOf, act: Act) -> None:
@@ -128,7 +146,10 @@ def _order(
 
 
 def sign_for(aggregate: EventAggregate, order: WorkOrder, act: Act, *, automatically: bool = False) -> int:
-    """签收: by the unit, or by the clock when its time is up, so that it stops nothing. Returns the act's number."""
+    """签收: by the unit, or by the clock when its time is up, so that it stops nothing. Returns the act's number.
+
+    By the clock it was signed for at its limit, in time, however late the worker comes to write it down.
+    """
     n = aggregate.advance(
         order,
         "sign_for",
@@ -137,7 +158,8 @@ def sign_for(aggregate: EventAggregate, order: WorkOrder, act: Act, *, automatic
         signed_at=act.acted_at,
         signed_automatically=automatically,
     )
-    end_clocks(aggregate, running(aggregate, "signing", order=order), "met", act.at)
+    ended_at = act.acted_at if automatically else act.at
+    end_clocks(aggregate, running(aggregate, "signing", order=order), "met", ended_at)
     return n
 
 
@@ -227,8 +249,14 @@ def end_order(
 
 
 def end_open_orders(
-    aggregate: EventAggregate, trigger: Literal["complete", "cancel", "transfer"], act: Act, *, cause: str
+    aggregate: EventAggregate,
+    trigger: Literal["complete", "cancel", "transfer"],
+    act: Act,
+    *,
+    cause: str,
+    but: Decision | None = None,
 ) -> None:
-    """Ends every open order of the event."""
+    """Ends every open order of the event, except those that go on after the decision ``but``."""
     for order in aggregate.open_orders:
-        end_order(aggregate, order, trigger, act, cause=cause)
+        if not goes_on(order, but):
+            end_order(aggregate, order, trigger, act, cause=cause)

@@ -7,6 +7,7 @@ itself; ``limit_requests.follow`` writes that down with the next act.
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
+from uuid import UUID
 
 from app.clocks.arithmetic import due
 from app.clocks.calendar import CHINA_TIME
@@ -33,6 +34,7 @@ from app.dispatch.limit_requests import (
 )
 from app.events.aggregate import Act, EventAggregate
 from app.events.clock_tables import Clock, LimitRequest
+from app.events.report_tables import Report
 from app.events.tables import WorkOrder
 
 Standstill = Literal["deferral", "waiting"]
@@ -97,7 +99,7 @@ def _cap_leaves(aggregate: EventAggregate, clock: Clock, work: Clockwork, at: da
     """Whether anything of a pause that began now would count."""
     begin = whole_minute(at)
     pauses = [*recorded_pauses(records_of(aggregate, clock)).values(), Pause(begin, begin + timedelta(days=31))]
-    calendar, cap = work.calendars[clock.calendar_code], Limit.parse(clock.uncounted_cap or "")
+    calendar, cap = work.calendar(clock.calendar_code), Limit.parse(clock.uncounted_cap or "")
     return any(
         pause.until_at > begin and not pause.uncapped for pause in effective(calendar, pauses, clock.started_at, cap)
     )
@@ -138,21 +140,38 @@ def ask_waiting(
     asked: Asked,
     *,
     until: datetime,
+    report_id: UUID | None,
     rule: WaitingRule,
 ) -> None:
-    """等待诉求人, at once where nobody must agree. Raises ``Malformed`` for a moment too far away."""
+    """等待诉求人, at once where nobody must agree; load the reports first.
+
+    ``report_id``: whose reporter the unit waits for; needed where several reports are open. Raises ``Malformed`` for a
+    moment too far away, and when it is not clear who is waited for.
+    """
     clock = handling(aggregate, order)
     if clock is None:
         raise Conflict("该工单没有正在计时的处置时限。")
     _refuse_past(act.at, until)
-    last_at = due(work.calendars[clock.calendar_code], act.at, rule.longest).due_at
+    last_at = due(work.calendar(clock.calendar_code), act.at, rule.longest).due_at
     if until > last_at:
         refuse("until", f"等待诉求人最长 {rule.longest.chinese}，现在申请最晚到 {city_time(last_at)}。")
     terms = {"until": whole_minute(until).isoformat()}
+    if awaited := _awaited(aggregate, report_id):
+        terms["report_id"] = str(awaited)
     request = ask(aggregate, order, act, "waiting", asked, terms=terms, approvers=rule.approvers)
     if not rule.approvers:
         n = aggregate.advance(request, "grant", act, name="waiting_granted", data={"order_n": order.n}, note="")
         _hold(aggregate, order, request, act, work, n)
+
+
+def _awaited(aggregate: EventAggregate, report_id: UUID | None) -> UUID | None:
+    """The report whose reporter is waited for; None when no report is open any more."""
+    live = [report.id for report in aggregate.live_reports]
+    if report_id is None and len(live) > 1:
+        refuse("report_id", f"该事件有 {len(live)} 件未了诉求，请注明等待哪一件诉求的诉求人。")
+    if report_id is not None and report_id not in live:
+        refuse("report_id", "该事件没有这件未了诉求。")
+    return report_id or next(iter(live), None)
 
 
 def _refuse_past(at: datetime, until: datetime) -> None:
@@ -227,12 +246,19 @@ def _go_on(aggregate: EventAggregate, order: WorkOrder, act: Act, work: Clockwor
         resume_clock(aggregate, clock, work, act.at, n, grounds=grounds)
 
 
-def heard(aggregate: EventAggregate, act: Act, work: Clockwork, *, cause: Literal["chase", "supplement"]) -> None:
-    """The complainant has said something: nobody waits for them any more."""
+def _waits_for(request: LimitRequest, report: Report) -> bool:
+    return request.terms.get("report_id") in (None, str(report.id))
+
+
+def heard(
+    aggregate: EventAggregate, report: Report, act: Act, work: Clockwork, *, cause: Literal["chase", "supplement"]
+) -> None:
+    """A complainant has said something: nobody waits for them any more. Another one's word ends no waiting."""
     for order in aggregate.open_orders:
         data = {"order_n": order.n, "cause": cause}
-        if asked := pending(aggregate, order, "waiting"):
+        asked, request = pending(aggregate, order, "waiting"), in_force(aggregate, order, "waiting", act.at)
+        if asked is not None and _waits_for(asked, report):
             aggregate.advance(asked, "withdraw", act, name="waiting_withdrawn", data=data, note="")
-        if request := in_force(aggregate, order, "waiting", act.at):
+        if request is not None and _waits_for(request, report):
             n = aggregate.advance(request, "end", act, name="waiting_ended", data=data, note="")
             _go_on(aggregate, order, act, work, n, "waiting")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from app.grid.datum import LonLat, distance_m
+from app.grid.datum import LonLat, distance_m, metres_per_degree
 from app.grid.rows import CellRow, DutyGridRow, Ring
 
 _COMMUNITY_DIGITS = 12
@@ -41,7 +41,7 @@ class CellMap:
     Rows are not kept: 40,000 polygons as Python floats take some 200 MB, as shapely polygons a tenth of it.
     """
 
-    __slots__ = ("_by_id", "_communities", "_ids", "_polygons", "_tree")
+    __slots__ = ("_by_id", "_communities", "_ids", "_neighbours", "_polygons", "_tree")
 
     def __init__(self, cells: Iterable[CellRow]) -> None:
         ids: list[str] = []
@@ -61,6 +61,7 @@ class CellMap:
         self._polygons = polygons[order]
         self._by_id = {cell_id: n for n, cell_id in enumerate(self._ids)}
         self._tree = shapely.STRtree(self._polygons)
+        self._neighbours: dict[int, Any] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -115,13 +116,26 @@ class CellMap:
         own = self._by_id.get(cell_id)
         if own is None:
             return frozenset()
-        point = shapely.points(*at)
-        found = set()
-        for n in self._tree.query(self._polygons[own], predicate="dwithin", distance=_TOUCHING_DEGREES):
-            start, end = shapely.shortest_line(point, self._polygons[n]).coords
-            if distance_m((start[0], start[1]), (end[0], end[1])) <= within_m:
-                found.add(self._communities[n])
+        found = {self._communities[own]}
+        others = self._touching(own)
+        if len(others):
+            point = shapely.points(*at)
+            # Most points lie well inside their cell: a distance that is never too short is asked first.
+            reach = 1.02 * within_m / min(metres_per_degree(at[1]))
+            for n in others[shapely.dwithin(point, self._polygons[others], reach)]:
+                start, end = shapely.shortest_line(point, self._polygons[n]).coords
+                if distance_m((start[0], start[1]), (end[0], end[1])) <= within_m:
+                    found.add(self._communities[n])
         return frozenset(found)
+
+    def _touching(self, own: int) -> Any:
+        """Numbers of the cells of other communities that touch a cell, found when first asked for."""
+        known = self._neighbours.get(own)
+        if known is None:
+            near = self._tree.query(self._polygons[own], predicate="dwithin", distance=_TOUCHING_DEGREES)
+            others = [n for n in near if self._communities[n] != self._communities[own]]
+            known = self._neighbours[own] = np.array(others, dtype=np.intp)
+        return known
 
 
 class DutyGrids:

@@ -179,7 +179,7 @@ class _Builder:
             places=places,
             organizations=organizations,
             router=router,
-            clockwork=Clockwork(calendars, ladder, self._vector.get("calendar")),
+            clockwork=Clockwork(calendars, ladder, self._vector.get("calendar"), policies.calendar),
             policies=policies,
             emergencies=emergencies,
         )

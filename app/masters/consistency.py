@@ -5,7 +5,7 @@ a correction back; and only when all of these kinds are there, so that a city ca
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
@@ -63,6 +63,8 @@ class Proposal:
     channels: frozenset[str] = frozenset()
     #: the present date in China
     today: date = date.max
+    #: how many running clocks there are by calendars that were dropped, by the calendar's code
+    orphaned_clocks: Mapping[str, int] = field(default_factory=dict)
 
 
 def rows_member(kind: str) -> str:
@@ -185,6 +187,13 @@ def _calendar(p: Proposal) -> list[str]:
     return found
 
 
+def _orphaned_clocks(p: Proposal) -> list[str]:
+    return [
+        f"还有 {count} 个在办时限使用日历 {code}，不能从工作日历中删去；请保留它，待这些时限办结或改用其他日历后再删"
+        for code, count in p.orphaned_clocks.items()
+    ]
+
+
 def _policy_calendar(p: Proposal) -> list[str]:
     wanted = Policies.build(p.policies or ()).calendar
     if any(row.calendar_code == wanted for row in p.calendar or ()):
@@ -297,6 +306,7 @@ _CHECKS: Final[tuple[tuple[tuple[str, ...], Callable[[Proposal], list[str]]], ..
     (("components", "organizations"), _component_units),
     (("components", "cells"), _component_cells),
     (("calendar",), _calendar),
+    (("calendar",), _orphaned_clocks),
     (("calendar", "policies"), _policy_calendar),
     (("organizations", "calendar"), _organization_calendars),
     (("escalation-rungs", "items"), _rung_items),

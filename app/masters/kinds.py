@@ -43,16 +43,21 @@ KINDS: Final[Mapping[str, Kind]] = {
     "components": Kind("部件登记", ComponentRow),
     # A holiday that was moved moves the limits that are running.
     "calendar": Kind("工作日历", CalendarRow, mode="re_decide_open"),
-    "escalation-rungs": Kind("督办阶梯", RungRow),
+    # A rung that is new or comes earlier holds for what is open: it is only told, no limit moves.
+    "escalation-rungs": Kind("督办阶梯", RungRow, mode="re_decide_open"),
     "policies": Kind("策略", PolicyRow),
     # An emergency that begins or ends concerns what is open, from that moment on.
     "emergencies": Kind("应急预案", EmergencyRow, mode="re_decide_open"),
     "users": Kind("人员账号", UserRow, released=False),
 }
 RELEASED_KINDS: Final = tuple(name for name, kind in KINDS.items() if kind.released)
-#: kinds that open clocks follow when they are published with ``re_decide_open``
+#: kinds that set limits, of those below
 LIMIT_KINDS: Final = frozenset({"policies", "filing-standards", "organizations"})
+#: kinds that move due times of open clocks when they are published with ``re_decide_open``
 RE_DECIDED_KINDS: Final = LIMIT_KINDS | {"calendar", "emergencies"}
+#: the kind that moves only when the sweep looks at them
+LADDER_KIND: Final = "escalation-rungs"
+FOLLOWED_KINDS: Final = RE_DECIDED_KINDS | {LADDER_KIND}
 
 
 def key_of(row: BaseModel) -> str:

@@ -18,7 +18,7 @@ from app.core.timing import now
 from app.intake.channels import CHANNELS
 from app.masters import consistency
 from app.masters.consistency import Inconsistent, Proposal
-from app.masters.kinds import KINDS, RE_DECIDED_KINDS, RELEASED_KINDS
+from app.masters.kinds import FOLLOWED_KINDS, KINDS, RELEASED_KINDS
 from app.masters.validation import MasterFile, read_master
 
 #: the job that moves open clocks after a release that they follow (``app.recalculation``)
@@ -37,6 +37,20 @@ _IDENTITIES: Final = {
         "WHERE o.jurisdiction_id = :jurisdiction_id AND o.code = r.key) ORDER BY r.key"
     ),
 }
+
+
+#: clocks that run by calendars which one release has and the other has not; none dropped: no clock is looked at
+_ORPHANS: Final = text(
+    """
+    WITH dropped AS MATERIALIZED (
+      SELECT body->>'calendar_code' AS code FROM release_row WHERE release_id = :before_id
+      EXCEPT SELECT body->>'calendar_code' FROM release_row WHERE release_id = :after_id
+    )
+    SELECT c.calendar_code, count(*) FROM dropped d
+    JOIN clock c ON c.calendar_code = d.code AND c.jurisdiction_id = :jurisdiction_id AND c.state = 'running'
+    GROUP BY c.calendar_code ORDER BY c.calendar_code
+    """
+)
 
 
 async def put_file(session: AsyncSession, jurisdiction_id: int, file: MasterFile, *, by: str) -> DraftOutcome:
@@ -68,6 +82,9 @@ async def publish(
     wanted = set(drafts) if kinds is None else set(kinds)
     if wanted <= drafts.keys():
         standing = {release.kind: release for release in current if release.status == "published"}
+        orphans = (
+            await _orphans(session, jurisdiction_id, standing.get("calendar"), drafts) if "calendar" in wanted else {}
+        )
         standing |= {kind: drafts[kind] for kind in wanted}
         accounts = await session.scalars(
             select(UserAccount.username).where(UserAccount.jurisdiction_id == jurisdiction_id)
@@ -78,7 +95,7 @@ async def publish(
             if kind in standing
         }
         known = frozenset([*accounts, *usernames])
-        if faults := await asyncio.to_thread(_faults, documents, wanted, known):
+        if faults := await asyncio.to_thread(_faults, documents, wanted, known, orphans):
             raise Inconsistent(faults)
         for kind in sorted(wanted & _IDENTITIES.keys()):
             await session.execute(
@@ -90,19 +107,28 @@ async def publish(
     return published
 
 
-async def _re_decide_open(session: AsyncSession, jurisdiction_id: int, published: Iterable[Published]) -> None:
+async def _re_decide_open(session: AsyncSession, jurisdiction_id: int, published: Collection[Published]) -> None:
     followed = {
         release.kind: release.release_id
         for release in published
-        if release.kind in RE_DECIDED_KINDS
-        and release.mode == "re_decide_open"
-        # before the first calendar no clock can have been started
-        and (release.previous_id is not None or release.kind != "calendar")
+        if release.kind in FOLLOWED_KINDS and release.mode == "re_decide_open"
     }
-    if followed:
+    # before the first calendar no clock can have been started
+    first = any(release.kind == "calendar" and release.previous_id is None for release in published)
+    if followed and not first:
         at = now()
         args = {"jurisdiction_id": jurisdiction_id, "releases": followed, "published_at": at.isoformat()}
         await jobs.enqueue(session, RECALCULATE, f"{jurisdiction_id}/{max(followed.values())}", args, at)
+
+
+async def _orphans(
+    session: AsyncSession, jurisdiction_id: int, before: Release | None, drafts: Mapping[str, Release]
+) -> dict[str, int]:
+    """Running clocks by the code of their calendar, of calendars that the draft drops."""
+    if before is None:
+        return {}
+    ids = {"jurisdiction_id": jurisdiction_id, "before_id": before.id, "after_id": drafts["calendar"].id}
+    return {code: count for code, count in await session.execute(_ORPHANS, ids)}
 
 
 async def _current(session: AsyncSession, jurisdiction_id: int) -> list[Release]:
@@ -117,14 +143,21 @@ async def _current(session: AsyncSession, jurisdiction_id: int) -> list[Release]
 
 
 def _faults(
-    documents: Mapping[str, list[str]], publishing: Collection[str], usernames: frozenset[str]
+    documents: Mapping[str, list[str]],
+    publishing: Collection[str],
+    usernames: frozenset[str],
+    orphans: Mapping[str, int],
 ) -> list[dict[str, str]]:
     rows: dict[str, Any] = {
         consistency.rows_member(kind): tuple(KINDS[kind].model.model_validate_json(each) for each in texts)
         for kind, texts in documents.items()
     }
     proposal = Proposal(
-        **rows, usernames=usernames, channels=frozenset(CHANNELS), today=now().astimezone(CHINA_TIME).date()
+        **rows,
+        usernames=usernames,
+        channels=frozenset(CHANNELS),
+        today=now().astimezone(CHINA_TIME).date(),
+        orphaned_clocks=orphans,
     )
     return consistency.faults(proposal, publishing)
 

@@ -24,9 +24,9 @@ from app.events.clock_tables import Clock
 from app.events.report_tables import Report
 from app.events.store import load_events, write_events
 from app.masters import Masters
-from app.masters.kinds import LIMIT_KINDS
+from app.masters.kinds import LADDER_KIND, LIMIT_KINDS
 from app.masters.publishing import RECALCULATE
-from app.recalculation.moves import Found, Move, apply, move_of
+from app.recalculation.moves import Found, Move, apply, grounds_of, move_of, wait_anew, waits_otherwise
 from app.recalculation.scan import BEGINNING, pages
 from app.runtime import Runtime
 from app.turn import Turn
@@ -102,7 +102,10 @@ async def _look(
     events: dict[UUID, None] = {}
     looked, clocks = 0, 0
     reached = after
-    async for page in pages(session, masters.jurisdiction_id, releases, after=after, since_at=since_at):
+    grounds = [grounds_of(release) for release in releases.values()]
+    async for page in pages(
+        session, masters.jurisdiction_id, releases, after=after, since_at=since_at, grounds=grounds
+    ):
         for event_id, group in groupby(page, lambda found: found.clock.event_id):
             if len(events) >= most or clocks >= CLOCKS_A_COMMIT:
                 return list(events), reached
@@ -120,8 +123,8 @@ async def _look(
 
 def _moving(masters: Masters, releases: Mapping[str, int], found: Found) -> bool:
     try:
-        return move_of(masters, releases, found) is not None
-    except ValueError:
+        return move_of(masters, releases, found) is not None or waits_otherwise(masters, releases, found)
+    except (ValueError, KeyError):
         return True  # told, and passed over, when it is looked at under its lock
 
 
@@ -169,8 +172,10 @@ async def _move(
             room = CLOCKS_A_COMMIT - len(causes)
             for clock, move in moves[:room]:
                 apply(turn, clock, move, releases)
+            waits = LADDER_KIND in releases and wait_anew(aggregate, masters)
             if moves:
                 turn.rest()
+            if moves or waits:
                 changed.append(aggregate)
                 causes += [move.cause for _, move in moves[:room]]
             if moves[room:]:

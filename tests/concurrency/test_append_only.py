@@ -199,6 +199,43 @@ async def test_a_first_record_needs_an_act_that_exists(session: AsyncSession) ->
     assert await refusal(session, statement, {"act": 8999}) == NOT_RECORDED
 
 
+#: the round trip of an end: every clock of the event ends, in the way the application writes it
+END = "UPDATE clock SET state = 'stopped', ended_at = now(), next_at = NULL WHERE state = 'running'"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE clock SET started_at = started_at + interval '1 minute'",
+        "UPDATE clock SET limit_value = limit_value + 1",
+        "UPDATE clock SET limit_unit = 'natural_hour' WHERE limit_unit <> 'natural_hour'",
+    ],
+)
+async def test_neither_start_nor_limit_changes_without_a_record(session: AsyncSession, statement: str) -> None:
+    assert await refusal(session, statement) == NOT_FORWARD
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE clock SET ended_at = ended_at - interval '1 hour'",
+        "UPDATE clock SET state = 'running', ended_at = NULL",
+        "UPDATE clock SET state = 'met'",
+        "UPDATE clock SET next_at = now()",
+        MOVE.replace(":with_act", "true").replace(":steps", "1").replace(":old_act", "0").replace(":in_force", "true"),
+        "INSERT INTO clock SELECT * FROM clock ON CONFLICT (event_id, n) DO UPDATE SET ended_at = now() + '1 hour'",
+    ],
+)
+async def test_an_ended_clock_stays_as_it_ended(session: AsyncSession, statement: str) -> None:
+    await session.execute(text(END))
+    assert await refusal(session, statement) == NOT_FORWARD
+
+
+async def test_an_ended_clock_may_be_left_out_of_statistics(session: AsyncSession) -> None:
+    await session.execute(text(END))
+    await session.execute(text("UPDATE clock SET exempted_n = 1, counted_minutes = 5, elapsed_minutes = 6"))
+
+
 async def test_what_the_application_does_is_allowed(session: AsyncSession) -> None:
     await session.execute(text(MOVE), RECORDED)
     assert await session.scalar(text("SELECT max(generation) FROM clock")) == 3

@@ -220,3 +220,37 @@ async def test_the_command_runs_from_the_command_line(
         get_settings.cache_clear()
     assert told.exit_code == 0, told.output
     assert "逐段说明" in told.output
+
+
+async def test_what_a_unit_asked_for_is_not_told_to_the_others(town: Town, clock: MovableClock) -> None:
+    event_id, order, unit = await begin(town)
+    await town.act(unit, order, "sign_for")
+    waits: dict[str, Any] = {
+        "reason_code": "appointment",
+        "reason": "诉求人约定后天在家",
+        "until": "2026-03-11T10:00:00+08:00",
+    }
+    await town.act(unit, order, "wait_for_complainant", **waits)
+    await town.act(unit, order, "request_extension", more=2, reason_code="engineering", reason="清运量大")
+    await town.act("dispatcher1", order, "approve_extension")
+    (helper,) = await town.rows(
+        "SELECT g.code FROM work_order o JOIN organization g ON g.id = o.unit_id "
+        "WHERE o.event_id = :id AND o.role = 'supporting'",
+        id=UUID(event_id),
+    )
+    for who in (unit, "dispatcher1"):
+        own = (await explained(town, who, order))["handling"]
+        assert [one["grounds"] for one in own["moves"]] == ["", "waiting", "extension"]
+        assert [one["by"]["act"] for one in own["moves"]][1:] == ["waiting_granted", "extension_granted"]
+        assert len(own["moves"][2]["approval"]) == len(own["pauses"]) == 1
+    other = (await explained(town, f"u-{helper.code.lower()}", order))["handling"]
+    assert [one["due_at"] for one in other["moves"]] == [one["due_at"] for one in own["moves"]]
+    for one in other["moves"]:
+        assert (one["grounds"], one["grounds_name"], one["approval"]) == ("", "", [])
+        by = one["by"]
+        assert {by[name] or None for name in ("act", "actor_kind", "actor_id", "actor_role", "actor_unit")} == {None}
+    assert (other["pauses"], other["uncounted"]) == ([], None)
+    assert "暂停" in {one["cause"] for one in other["stretches"]}
+    assert [one["minutes"] for one in other["stretches"]] == [one["minutes"] for one in own["stretches"]]
+    assert "等待" not in str(other)
+    assert "waiting" not in str(other)

@@ -112,6 +112,10 @@ async def test_signing_signs_itself_and_its_rung_is_that_act(town: Town, clock: 
     )
     assert (act.act, act.subject_n) == ("sign_for", order.n)
     assert (await town.clocks(event_id))["signing"] == "met"
+    (signing, *_) = await town.rows(
+        "SELECT * FROM clock WHERE event_id = :id AND kind = 'signing' ORDER BY n", id=UUID(event_id)
+    )
+    assert (signing.ended_at, signing.counted_minutes) == (due_at, 120), "in time, though the sweep came hours later"
 
 
 # ── which lines hold, and when again ─────────────────────────────────────────────────────────────────────────

@@ -148,3 +148,27 @@ async def test_the_city_says_who_reviews_and_how_long(town: Town, work: AtWork) 
     await work.by_unit("appeal_lateness", **CAUSE)
     await work.by("leader1", "approve_lateness_appeal")
     assert (await exempted(work))["handling"] == await granted_n(work)
+
+
+async def test_a_round_that_became_late_afterwards_is_not_exempt(town: Town, clock: MovableClock) -> None:
+    """The event is closed over an open callback, argued about, opened again by the caller, and late once more."""
+    work = await AtWork.begin(town, clock)
+    await work.by_unit("first_contact", reached=True)
+    work.at("2026-03-11 09:00")
+    await work.by_unit("report_done", result="resolved", statement="已清运")
+    await town.inspect(work.event_id)
+    await town.act("callback1", f"events/{work.event_id}", "reply", body="已清理，请您查看。")
+    await town.act("leader1", f"events/{work.event_id}", "force_close", reason="多次联系不上")
+    await work.by_unit("appeal_lateness", **CAUSE)
+    first = (await work.row()).n
+    await town.call_back(work.report_id, level=5)
+    work.at("2026-03-13 17:00")
+    await work.by_unit("report_done", result="resolved", statement="再次清运")
+    second = await work.row()
+    assert second.ended_at > second.due_at
+    await work.by("quality1", "approve_lateness_appeal")
+    await work.by("adjudicator1", "approve_lateness_appeal")
+    rows = await town.rows(
+        "SELECT n FROM clock WHERE event_id = :id AND exempted_n IS NOT NULL", id=UUID(work.event_id)
+    )
+    assert [row.n for row in rows] == [first]

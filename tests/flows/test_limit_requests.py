@@ -10,6 +10,8 @@ from app.core.timing import MovableClock
 from app.runtime import Runtime
 from tests.conftest import City, http_for, user_token
 from tests.flows.limits_at_work import APPOINTMENT, ENGINEERING, SEASON, AtWork, seat, set_policies
+from tests.flows.test_recalculation import published, standard
+from tests.flows.test_recalculation import work as run_jobs
 from tests.flows.town import Town
 
 
@@ -260,3 +262,34 @@ async def test_the_list_takes_two_statements_however_long_it_is(committing_runti
             answer = await http.get("/supervision/limit-requests", params={"limit": limit})
             assert answer.status_code == 200, answer.text
             assert statements.queries == 2, "the asker and the list"
+
+
+async def test_what_was_asked_in_hours_is_not_granted_in_days(town: Town, work: AtWork) -> None:
+    await work.by_unit("request_extension", more=4, **ENGINEERING)
+    key = (await work.row()).rule
+    row = await standard(town, key)
+    await published(town, "filing-standards", {key: row | {"limit": "1 work_day"}}, mode="re_decide_open")
+    await run_jobs(town)
+    assert await work.due() == "2026-03-11 10:00"
+    refused = await work.by("dispatcher1", "approve_extension", 409)
+    assert refused["detail"] == (
+        "申请延长 4 工作时，而处置时限现已按新规定改为 1 工作日，单位不同，不能批准；请驳回，由承办单位重新申请。"
+    )
+    assert "approve_extension" not in await work.allowed("dispatcher1")
+    await work.by("dispatcher1", "reject_extension", reason="时限已改为工作日")
+    told = await work.by_unit("request_extension", 422, more=2, **ENGINEERING)
+    assert told["detail"] == "原时限为 1 工作日，一次最多延长 1 工作日。"
+    await work.by_unit("request_extension", more=1, **ENGINEERING)
+
+
+async def test_the_most_goes_by_the_limit_in_force_without_its_extensions(town: Town, work: AtWork) -> None:
+    await set_policies(town, extension_times="2")
+    await work.by_unit("request_extension", more=2, **ENGINEERING)
+    await work.by("dispatcher1", "approve_extension")
+    key = (await work.row()).rule
+    row = await standard(town, key)
+    await published(town, "filing-standards", {key: row | {"limit": "6 work_hour"}}, mode="re_decide_open")
+    await run_jobs(town)
+    assert (await work.row()).limit_value == 8
+    told = await work.by_unit("request_extension", 422, more=7, **ENGINEERING)
+    assert told["detail"] == "原时限为 6 工作时，一次最多延长 6 工作时。"

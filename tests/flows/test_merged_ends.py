@@ -1,6 +1,19 @@
 """An event that was merged is final with the one that answers for it, and says so on its own timeline."""
 
-from tests.flows.town import Town
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.clocks.moving import extend_clock
+from app.clocks.running import running
+from app.core.database import transaction
+from app.core.timing import now
+from app.events.aggregate import SYSTEM, Act
+from app.events.store import lock_events, write_events
+from app.turn import Turn
+from tests.flows.town import RUBBISH, WAGES, Town
 
 
 async def test_a_person_s_last_act_settles_the_merged_events_visibly(town: Town) -> None:
@@ -24,3 +37,25 @@ async def test_a_person_s_last_act_settles_the_merged_events_visibly(town: Town)
         assert row.data["with"] == kept
         assert (row.actor_kind, row.actor_role) == ("user", "callback_agent")
         assert (await town.acts(merged))[-1] == "settled"
+
+
+async def test_a_clock_that_ended_with_the_answering_event_is_not_moved_by_who_had_read_it_running(town: Town) -> None:
+    merged, into = [(await town.send("hotline-12345", town.call(classes))) for classes in (RUBBISH, WAGES)]
+    event_id = UUID(merged["event_id"])
+    await town.act("dispatcher1", f"events/{event_id}", "merge", into=into["event_id"])
+    async with town.runtime.sessions() as session:
+        # the recalculation has the merged event's lock, and has read its clock as running
+        held = (await lock_events(session, [event_id]))[event_id]
+        (clock,) = running(held, "citizen_total")
+        async with transaction(town.runtime.sessions) as other:
+            # the answering event's lock is another one, and the clock ends under it
+            await other.execute(
+                text("UPDATE clock SET state = 'stopped', ended_at = now(), next_at = NULL WHERE report_id = :id"),
+                {"id": UUID(merged["report_id"])},
+            )
+        masters = await town.runtime.masters.get(session, town.city.jurisdiction_id)
+        turn = Turn(masters, held, Act(SYSTEM, now(), now()))
+        n = held.record(turn.act, "tested")
+        extend_clock(held, clock, masters.clockwork, now(), n, more=1, approval=[])
+        with pytest.raises(DBAPIError, match="has ended"):
+            await write_events(session, town.runtime.keyring, [held])

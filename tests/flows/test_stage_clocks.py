@@ -163,3 +163,44 @@ async def test_asking_again_and_again_gains_nothing(town: Town, clock: MovableCl
         await town.act(who, order, decided, **said)
     after = await lead_handling(town, event_id)
     assert (after.due_at, after.generation) == (before.due_at, 7)
+
+
+async def test_a_stage_whose_subject_fell_away_was_not_done(town: Town, clock: MovableClock) -> None:
+    receipt = await town.send("hotline-12345", town.call())
+    event_id, report_id = receipt["event_id"], receipt["report_id"]
+    order, unit = await town.lead(event_id)
+    await town.act(unit, order, "request_return", reason_code="not_our_area", reason="在隔壁街道")
+    await town.act(unit, order, "withdraw_return")
+    (review,) = await clock_rows(town, event_id, "return_review")
+    assert review.state == "stopped"
+    await town.act(unit, order, "request_return", reason_code="not_our_area", reason="在隔壁街道")
+    await town.act("dispatcher1", order, "reject_return", reason="在本街道内")
+    assert [row.state for row in await clock_rows(town, event_id, "return_review")] == ["stopped", "met"]
+
+    await town.handle(event_id)
+    await town.act("dispatcher1", f"events/{event_id}", "send_back", reason="照片看不出已清理")
+    (inspection,) = await clock_rows(town, event_id, "inspection")
+    assert inspection.state == "stopped", "it was taken back"
+    await town.handle_again(event_id)
+    await town.inspect(event_id, passed=False)
+    assert [row.state for row in await clock_rows(town, event_id, "inspection")] == ["stopped", "met"]
+
+    await town.handle_again(event_id)
+    await town.inspect(event_id)
+    await town.act("callback1", f"events/{event_id}", "reply", body="已清理，请您查看。")
+    await town.act("operator1", f"reports/{report_id}", "withdraw", reason="不用回访了")
+    (callback,) = await clock_rows(town, event_id, "callback")
+    assert callback.state == "stopped"
+
+
+async def test_who_was_called_as_often_as_the_city_asks_was_called(town: Town) -> None:
+    receipt = await town.send("hotline-12345", town.call())
+    event_id, report_id = receipt["event_id"], receipt["report_id"]
+    await town.handle(event_id)
+    await town.inspect(event_id)
+    await town.act("callback1", f"events/{event_id}", "reply", body="已清理，请您查看。")
+    states = []
+    for _ in range(3):
+        await town.act("callback1", f"reports/{report_id}", "callback", reached=False)
+        states += [row.state for row in await clock_rows(town, event_id, "callback")]
+    assert states == ["running", "running", "met"]

@@ -254,3 +254,31 @@ async def test_a_city_may_want_waiting_to_be_approved(town: Town, work: AtWork) 
     await town.act("operator1", f"reports/{work.report_id}", "chase")
     assert (await work.told("waiting"))[-1][:3] == ("waiting_withdrawn", "requested", "withdrawn")
     assert await work.due() == "2026-03-10 16:00"
+
+
+@pytest.mark.parametrize("action", ["chase", "supplement"])
+async def test_another_reporter_s_word_ends_no_waiting(town: Town, work: AtWork, action: str) -> None:
+    await wait(work)
+    second = await town.send("snapshot", town.snapshot())
+    assert second["event_id"] == work.event_id
+    body: dict[str, Any] = {"text": "又多了一堆"} if action == "supplement" else {}
+    await town.act("operator1", f"reports/{second['report_id']}", action, **body)
+    assert (await work.told("waiting"))[-1][0] == "waiting_granted"
+    assert await work.due() == "2026-03-12 08:30"
+    await town.act("operator1", f"reports/{work.report_id}", action, **body)
+    assert (await work.told("waiting"))[-1][0] == "waiting_ended"
+
+
+async def test_of_several_reporters_the_unit_says_for_whom_it_waits(town: Town, work: AtWork) -> None:
+    second = await town.send("snapshot", town.snapshot())
+    until = "2026-03-11T15:00:00+08:00"
+    told = await work.by_unit("wait_for_complainant", 422, until=until, **APPOINTMENT)
+    assert told["detail"] == "该事件有 2 件未了诉求，请注明等待哪一件诉求的诉求人。"
+    assert told["faults"][0]["path"] == "report_id"
+    await work.by_unit("wait_for_complainant", 422, until=until, report_id=work.event_id, **APPOINTMENT)
+    await work.by_unit("wait_for_complainant", until=until, report_id=second["report_id"], **APPOINTMENT)
+    await town.act("operator1", f"reports/{work.report_id}", "chase")
+    (shown,) = await work.shown(work.unit)
+    assert (shown["state"], shown["terms"]["report_id"]) == ("granted", second["report_id"])
+    await town.act("operator1", f"reports/{second['report_id']}", "chase")
+    assert (await work.told("waiting"))[-1][0] == "waiting_ended"
