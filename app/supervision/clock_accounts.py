@@ -79,7 +79,7 @@ def account_of(book: Book, editions: Mapping[int | None, Edition], at: datetime)
     """The account of a clock as it stands at ``at``. Raises LookupError when no release has its calendar."""
     clock = book.clock
     edition, pauses, again_at = _computed_by(book, editions)
-    calendar, unit, back = edition.calendar(clock.calendar_code), LimitUnit(clock.limit_unit), given_back_of(clock)
+    calendar, unit, back = edition.calendars[clock.calendar_code], LimitUnit(clock.limit_unit), given_back_of(clock)
     until_at = max(clock.ended_at or at, clock.started_at)
     named = [replace(pause, cause=grounds_in_words(pause.cause)) for pause in pauses]
     last_at = max(until_at, clock.due_at)
@@ -145,7 +145,7 @@ def _computed_by(book: Book, editions: Mapping[int | None, Edition]) -> tuple[Ed
         edition = editions.get(release)
         if edition is None or clock.calendar_code not in edition.calendars:
             continue
-        calendar = edition.calendar(clock.calendar_code)
+        calendar = edition.calendars[clock.calendar_code]
         pauses = effective_pauses(clock, records, calendar)
         end = due(calendar, clock.started_at, limit_of(clock), pauses, given_back=given_back_of(clock))
         found = edition, pauses, end.due_at
