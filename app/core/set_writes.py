@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapper, configure_mappers
 
 from app.core.database import Base, fetch
 
@@ -107,12 +107,19 @@ def _values(row: Base) -> Mapping[str, Any]:
     return {name: values[name] for name in columns_of(type(row)) if name in values}
 
 
+_CONFIGURED: set[type[Base]] = set()
+
+
 def plain_row(model: type[RowT], **values: Any) -> RowT:
     """A row of a mapped class as a mere carrier of values, outside any session.
 
     It has none of the ORM's bookkeeping, which costs more than all that is done with the row; so it is never added to
     a session, and is changed through ``set_values`` only.
     """
+    if model not in _CONFIGURED:
+        # The attributes of a class can be read only after this, which SQLAlchemy does at the first use of its own.
+        configure_mappers()
+        _CONFIGURED.add(model)
     row = model.__new__(model)
     row.__dict__.update(values)
     return row
