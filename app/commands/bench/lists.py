@@ -32,7 +32,7 @@ from app.commands.harness.keep_alive import Connections, Target
 from app.core import postgres
 from app.core.database import make_engine, make_sessions
 from app.core.errors import Unavailable
-from app.core.settings import Settings, get_settings
+from app.core.settings import Settings
 from app.core.timing import now
 from app.main import create_app
 from app.runtime import Runtime, open_runtime
@@ -118,7 +118,7 @@ def lists(
     fresh: Annotated[bool, typer.Option(help="重建测量库")] = False,
 ) -> None:
     """一百万件事件上的列表：各列表、各范围、各筛选两两组合，经 HTTP 测量。"""
-    settings = get_settings()
+    settings = Settings(demo=True)
     console = Console()
     with _database(settings) as (database_url, owner_url, tools, environment):
         bench = settings.model_copy(
@@ -228,7 +228,7 @@ async def _api(settings: Settings) -> AsyncIterator[str]:
     command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--port", str(port)]
     process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own program; it lives as long as the block
         [*command, "--no-access-log", "--log-level", "warning"],
-        env={**os.environ, "BIHUAN_DATABASE_URL": settings.database_url, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "BIHUAN_DEMO": "true", "BIHUAN_DATABASE_URL": settings.database_url, "OMP_NUM_THREADS": "1"},
     )
     try:
         async with httpx.AsyncClient() as client:
