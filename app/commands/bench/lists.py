@@ -206,7 +206,7 @@ async def _count_statements(settings: Settings, runtime: Runtime, tokens: dict[s
         for token in tokens.values():  # masters and statistics are read once per process
             await client.get("/events", headers={"Authorization": f"Bearer {token}"})
         for scope, token in tokens.items():
-            for path in ("/events", "/work-orders", "/reports"):
+            for path in ("/events", "/work-orders", "/reports", "/supervision/overdue"):
                 if cursor := await _far(client, token, path):
                     cases.append(Case(scope, path, "page 1000", {"cursor": cursor}))
         for case in track(cases, "逐个核对语句数", transient=True):
