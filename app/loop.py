@@ -2,7 +2,8 @@
 
 Each step is plain calls on one locked event in memory (``Turn``); the stages hold the rules, this page holds the
 order in which they meet. Reading, locking and writing stand at the two ends: ``app.receiving`` for what comes in,
-``app.acts`` for what people and systems do, ``app.background`` for clocks, deliveries and retries.
+``app.acts`` for what people and systems do, ``app.background`` for clocks, deliveries and retries. Two side pages
+belong to it: ``app.disputes``, when units do not agree whose job it is, and ``app.hands``, when several work on it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from app.accounts.access import Client
-from app.clocks.arithmetic import due
 from app.clocks.ladder import DUE, Rung
 from app.clocks.running import end_clocks, relocate, running, start_clock
 from app.core.crypto import Keyring
@@ -133,28 +133,13 @@ def correct(
 # ── 处理 handle: the unit's acts, and the ways back from them ─────────────────────────────────────────────────
 
 
-def request_return(turn: Turn, order: WorkOrder, *, code: str, reason: str, suggested: int | None) -> None:
-    """退单: a reason and a review; the unit goes on handling meanwhile (先办后议), its clock waits for the review."""
-    review = limits.stage(turn.masters, "return_review")
-    until = due(review.calendar, turn.act.at, review.limit).due_at
-    asked = returns.Asked(code, reason, suggested, until)
-    returns.request(turn.event, order, turn.act, turn.masters.clockwork, asked)
-
-
-def approve_return(turn: Turn, order: WorkOrder, *, unit_id: int | None) -> None:
-    """The order goes back; another unit gets it at once, named by the dispatcher or found by the rules."""
-    returns.approve(turn.event, order, turn.act)
-    gave_back = frozenset(other.unit_id for other in turn.event.orders if other.state == "returned")
-    _pass_on(turn, order, unit_id, avoid=gave_back)
-
-
 def transfer(turn: Turn, order: WorkOrder, *, unit_id: int, reason: str) -> None:
     """改派: the centre moves the order to another unit."""
     orders.end_order(turn.event, order, "transfer", turn.act, cause="transferred", reason=reason)
-    _pass_on(turn, order, unit_id)
+    pass_on(turn, order, unit_id)
 
 
-def _pass_on(turn: Turn, order: WorkOrder, unit_id: int | None, *, avoid: frozenset[int] = frozenset()) -> None:
+def pass_on(turn: Turn, order: WorkOrder, unit_id: int | None, *, avoid: frozenset[int] = frozenset()) -> None:
     """The lead goes to the named unit or where the rules say; a supporting part to the named unit, or nowhere."""
     if order.role == "lead":
         dispatch(turn, unit_id=unit_id, avoid=avoid)

@@ -3,6 +3,7 @@
 import app.accounts.tables
 import app.core.tables
 import app.events.clock_tables
+import app.events.dispute_tables
 import app.events.experience_tables
 import app.events.report_tables
 import app.events.tables

@@ -41,6 +41,8 @@ class UserAccount(Base):
     failures: Mapped[int] = mapped_column(server_default="0")
     locked_until: Mapped[datetime | None]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
+    #: closed for good, once nothing was held any more
+    closed_at: Mapped[datetime | None]
 
 
 class LoginIdentity(Base):
@@ -79,6 +81,27 @@ class Seat(Base):
     scope_org_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     since: Mapped[datetime]
     until: Mapped[datetime | None]
+
+
+class Deputy(Base):
+    """代理: who acts for somebody who is away; while it lasts the deputy holds that person's seats too."""
+
+    __tablename__ = "deputy"
+    __table_args__ = (
+        CheckConstraint("until_at > since_at", name="period"),
+        CheckConstraint("user_id <> deputy_id", name="another"),
+        Index("ix_deputy", "deputy_id", "until_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    deputy_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    since_at: Mapped[datetime]
+    #: moved to the present when it is ended before its time
+    until_at: Mapped[datetime]
+    given_at: Mapped[datetime]
+    #: username of who arranged it
+    given_by: Mapped[str]
 
 
 class MachineClient(Base):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from app import loop
+from app import disputes, loop
 from app.acts.action import ActBody, Action, Case, Sha256, Words
 from app.core.errors import Conflict, Malformed
 from app.dispatch import orders, returns
@@ -89,13 +89,13 @@ def _report_done(case: Case, body: ReportDone) -> None:
 
 def _request_return(case: Case, body: RequestReturn) -> None:
     suggested = unit_id(case, body.suggested_unit, "suggested_unit")
-    loop.request_return(case.turn, case.order, code=body.reason_code, reason=body.reason, suggested=suggested)
+    disputes.request_return(case.turn, case.order, code=body.reason_code, reason=body.reason, suggested=suggested)
 
 
 def _approve_return(case: Case, body: ApproveReturn) -> None:
     unit = _not_accused(case, unit_id(case, body.unit))
     _not_its_own(case, unit, "同意退单时不能再派回该单位；应由其继续办理的，请驳回退单。")
-    loop.approve_return(case.turn, case.order, unit_id=unit)
+    disputes.approve_return(case.turn, case.order, unit_id=unit)
 
 
 def _transfer(case: Case, body: Transfer) -> None:

@@ -4,9 +4,12 @@ from typing import Any
 
 from app.accounts.access import Asker
 from app.acts.action import Action, Resource, covers, unit_of
+from app.acts.dispute_acts import DISPUTE_EVENT_ACTIONS, DISPUTE_ORDER_ACTIONS
 from app.acts.event_acts import EVENT_ACTIONS
+from app.acts.hand_acts import HAND_EVENT_ACTIONS, HAND_ORDER_ACTIONS
 from app.acts.limit_acts import LIMIT_ACTIONS
 from app.acts.order_acts import ORDER_ACTIONS
+from app.acts.part_acts import PART_EVENT_ACTIONS, PART_ORDER_ACTIONS
 from app.acts.report_acts import REPORT_ACTIONS
 from app.core.errors import Forbidden
 from app.dispatch import limit_requests
@@ -17,10 +20,15 @@ from app.events.tables import Event, WorkOrder
 from app.feedback import inspections
 from app.masters import Masters
 
+
+def _by_name(*groups: tuple[Action, ...]) -> dict[str, Action]:
+    return {action.name: action for group in groups for action in group}
+
+
 ACTIONS: dict[Resource, dict[str, Action]] = {
-    "event": {action.name: action for action in EVENT_ACTIONS},
-    "work_order": {action.name: action for action in (*ORDER_ACTIONS, *LIMIT_ACTIONS)},
-    "report": {action.name: action for action in REPORT_ACTIONS},
+    "event": _by_name(EVENT_ACTIONS, DISPUTE_EVENT_ACTIONS, HAND_EVENT_ACTIONS, PART_EVENT_ACTIONS),
+    "work_order": _by_name(ORDER_ACTIONS, DISPUTE_ORDER_ACTIONS, HAND_ORDER_ACTIONS, PART_ORDER_ACTIONS, LIMIT_ACTIONS),
+    "report": _by_name(REPORT_ACTIONS),
 }
 
 

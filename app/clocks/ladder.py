@@ -26,6 +26,12 @@ ClockKind = Literal[
     "first_contact",
     "handling",
     "return_review",
+    # 会商, 裁决: until units agree, until it is ruled
+    "negotiation",
+    "ruling",
+    # 二次派单, 报到: inside a unit, and of a unit that a street has called out
+    "sub_handling",
+    "appearance",
     "inspection",
     "callback",
     "citizen_total",

@@ -21,7 +21,17 @@ _STAGE_OF_TRIAGE: Final[dict[str, ClockKind]] = {
 }
 
 
-_KINDS: Final[tuple[ClockKind, ...]] = ("acceptance", "filing", "dispatch", "return_review", "inspection", "callback")
+_KINDS: Final[tuple[ClockKind, ...]] = (
+    "acceptance",
+    "filing",
+    "dispatch",
+    "return_review",
+    "negotiation",
+    "ruling",
+    "inspection",
+    "callback",
+)
+_STAGE_OF_DISPUTE: Final[dict[str, ClockKind]] = {"negotiating": "negotiation", "ruling": "ruling"}
 
 #: a stage, and the order (its number) or the report that it is about
 _Stage = tuple[ClockKind, int | UUID | None]
@@ -33,7 +43,12 @@ def _resting(aggregate: EventAggregate) -> list[_Stage]:
     event = aggregate.event
     if event.state == "analyzing":
         stages.append((_STAGE_OF_TRIAGE.get(event.triage or "", "dispatch"), None))
-    stages += [("return_review", request.order_n) for request in aggregate.returns if request.state == "requested"]
+    dispute = aggregate.dispute
+    if dispute is not None:
+        # What is argued about has left the dispatcher's review: its returns are decided with it.
+        stages.append((_STAGE_OF_DISPUTE[dispute.state], None))
+    else:
+        stages += [("return_review", request.order_n) for request in aggregate.returns if request.state == "requested"]
     if any(inspection.ended_at is None for inspection in aggregate.inspections):
         stages.append(("inspection", None))
     for report in aggregate.reports:
@@ -51,6 +66,8 @@ def _outcome(aggregate: EventAggregate, clock: Clock) -> Literal["met", "stopped
     if clock.kind == "return_review":
         states = [request.state for request in aggregate.returns if request.order_n == clock.order_n]
         done = states[-1:] != ["withdrawn"]
+    elif clock.kind in ("negotiation", "ruling"):
+        done = [dispute.state for dispute in aggregate.disputes][-1:] != ["dropped"]
     elif clock.kind == "inspection":
         done = [inspection.state for inspection in aggregate.inspections][-1:] != ["cancelled"]
     elif clock.kind == "callback":

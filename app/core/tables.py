@@ -25,7 +25,10 @@ class Release(Base):
 
     __tablename__ = "release"
     __table_args__ = (
-        CheckConstraint("status IN ('draft', 'published', 'retired')", name="status"),
+        CheckConstraint("status IN ('draft', 'reviewed', 'published', 'retired')", name="status"),
+        CheckConstraint("(reviewed_at IS NULL) = (reviewed_by IS NULL)", name="reviewed"),
+        CheckConstraint("reviewed_by <> created_by", name="second_person"),
+        CheckConstraint("publish_at IS NULL OR status IN ('reviewed', 'published', 'retired')", name="publish_at"),
         CheckConstraint("mode IN ('new_only', 're_decide_open')", name="mode"),
         Index("uq_release_number", "jurisdiction_id", "kind", "number", unique=True),
         Index(
@@ -33,7 +36,7 @@ class Release(Base):
             "jurisdiction_id",
             "kind",
             unique=True,
-            postgresql_where=text("status = 'draft'"),
+            postgresql_where=text("status IN ('draft', 'reviewed')"),
         ),
         Index(
             "uq_release_published",
@@ -54,6 +57,15 @@ class Release(Base):
     row_count: Mapped[int]
     created_at: Mapped[datetime]
     created_by: Mapped[str]
+    #: by a second person, who did not make the draft
+    reviewed_at: Mapped[datetime | None]
+    reviewed_by: Mapped[str | None]
+    #: a reviewed draft comes into force by itself at this moment
+    publish_at: Mapped[datetime | None]
+    #: why it came into force without a second person's review, which a city may need while it is set up
+    unreviewed_because: Mapped[str | None]
+    #: the earlier release whose content it brings back 回退
+    brings_back_id: Mapped[int | None] = mapped_column(ForeignKey("release.id"))
     published_at: Mapped[datetime | None]
     published_by: Mapped[str | None]
     retired_at: Mapped[datetime | None]

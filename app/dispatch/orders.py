@@ -118,6 +118,8 @@ def _order(
         jurisdiction_id=event.jurisdiction_id,
         unit_id=unit_id,
         role=role,
+        parent_n=None,
+        holder_id=None,
         state="dispatched",
         round=1,
         item_id=event.item_id,

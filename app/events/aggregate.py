@@ -13,18 +13,29 @@ from uuid import UUID
 from app.core.database import Base, Json
 from app.core.set_writes import plain_row, set_values
 from app.events.clock_tables import Clock, ClockDue, ClockRung, LimitRequest
-from app.events.lifecycles import EVENT, INSPECTION, LIMIT_REQUEST, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
+from app.events.dispute_tables import Dispute, DisputeParty
+from app.events.lifecycles import (
+    DISPUTE,
+    EVENT,
+    INSPECTION,
+    LIMIT_REQUEST,
+    REPORT,
+    RETURN_REQUEST,
+    WORK_ORDER,
+    Lifecycle,
+)
 from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline_tables import Timeline
 
-Subject = Event | WorkOrder | ReturnRequest | LimitRequest | Inspection | Report
+Subject = Event | WorkOrder | ReturnRequest | Dispute | LimitRequest | Inspection | Report
 RowT = TypeVar("RowT", bound=Base)
 
 _LIFECYCLES: dict[type[Base], Lifecycle] = {
     Event: EVENT,
     WorkOrder: WORK_ORDER,
     ReturnRequest: RETURN_REQUEST,
+    Dispute: DISPUTE,
     LimitRequest: LIMIT_REQUEST,
     Inspection: INSPECTION,
     Report: REPORT,
@@ -86,6 +97,8 @@ class EventAggregate:
     is_new: bool = False
     orders: list[WorkOrder] = field(default_factory=list)
     returns: list[ReturnRequest] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
+    parties: list[DisputeParty] = field(default_factory=list)
     inspections: list[Inspection] = field(default_factory=list)
     limit_requests: list[LimitRequest] = field(default_factory=list)
     #: the running clocks, and those that ended in this act
@@ -147,6 +160,8 @@ class EventAggregate:
         holders: dict[type[Base], list[Any]] = {
             WorkOrder: self.orders,
             ReturnRequest: self.returns,
+            Dispute: self.disputes,
+            DisputeParty: self.parties,
             Inspection: self.inspections,
             Clock: self.clocks,
             ClockDue: self.clock_dues,
@@ -254,6 +269,11 @@ class EventAggregate:
     def open_orders(self) -> list[WorkOrder]:
         """Orders that have not ended."""
         return [order for order in self.orders if order.ended_at is None]
+
+    @property
+    def dispute(self) -> Dispute | None:
+        """The dispute about whose job it is that has not ended, if any."""
+        return next((dispute for dispute in self.disputes if dispute.ended_at is None), None)
 
     @property
     def live_reports(self) -> list[Report]:

@@ -19,7 +19,7 @@ class Clock(Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('acceptance', 'filing', 'dispatch', 'signing', 'first_contact', 'handling', 'return_review', "
-            "'inspection', 'callback', 'citizen_total')",
+            "'negotiation', 'ruling', 'sub_handling', 'appearance', 'inspection', 'callback', 'citizen_total')",
             name="kind",
         ),
         CheckConstraint("state IN ('running', 'met', 'stopped')", name="state"),

@@ -85,6 +85,9 @@ EVENT = Lifecycle(
         # 分析: item, place and unit are decided, by the rules or by a person of the human queue
         ("correct", "analyzing handling", "="),
         ("dispatch", "analyzing handling", "handling"),
+        # 拆分: another event takes a part of the work · 提级: a higher level leads
+        ("split", "analyzing handling", "="),
+        ("raise_level", "analyzing handling", "="),
         ("ask_person", "handling", "analyzing"),
         # 处理 → 反馈: the lead unit has reported done; what the closure profile owes comes next
         ("verify", "handling", "verifying"),
@@ -114,6 +117,13 @@ WORK_ORDER = Lifecycle(
         ("sign_for", "dispatched", "signed"),
         ("first_contact", "signed handling", "="),
         ("start", "signed", "handling"),
+        # 认领: a person takes it out of the unit's pool, is given it, or puts it back
+        ("take", "dispatched signed handling", "="),
+        ("assign", "dispatched signed handling", "="),
+        ("put_back", "dispatched signed handling", "="),
+        # 报到: a unit that was called out appears, or its time has passed without
+        ("appear", "dispatched signed", "handling"),
+        ("no_show", "dispatched signed", "="),
         # an order that is argued about goes on being handled; only the decision moves it
         ("request_return", _OPEN_ORDER, "="),
         ("withdraw_return", _OPEN_ORDER, "="),
@@ -138,6 +148,28 @@ RETURN_REQUEST = Lifecycle(
         ("withdraw", "requested", "withdrawn"),
     ],
     ends="approved rejected withdrawn",
+)
+
+# 会商 and 裁决: agreed among the units, ruled over them, or dropped when there is nothing left to argue about
+DISPUTE = Lifecycle(
+    "dispute",
+    "管辖争议",
+    [
+        ("state_position", "negotiating", "="),
+        ("act_first", "negotiating ruling", "="),
+        ("agree", "negotiating", "agreed"),
+        ("refer", "negotiating", "ruling"),
+        ("rule", "negotiating ruling", "ruled"),
+        ("drop", "negotiating ruling", "dropped"),
+    ],
+    ends="agreed ruled dropped",
+)
+
+COMPONENT_CORRECTION = Lifecycle(
+    "component_correction",
+    "部件权责更正",
+    [("accept", "proposed", "accepted"), ("reject", "proposed", "rejected")],
+    ends="accepted rejected",
 )
 
 INSPECTION = Lifecycle(

@@ -15,6 +15,7 @@ from app.core.tables import Delivery
 from app.events.again import ReportMoved
 from app.events.aggregate import EventAggregate
 from app.events.clock_tables import Clock, ClockDue, ClockRung, LimitRequest
+from app.events.dispute_tables import Dispute, DisputeParty
 from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline import seal_chain
@@ -30,6 +31,8 @@ _LOAD = """
     SELECT to_jsonb(e) AS event,
       (SELECT jsonb_agg(to_jsonb(o) ORDER BY o.n) FROM work_order o WHERE o.event_id = e.id) AS orders,
       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.n) FROM return_request r WHERE r.event_id = e.id) AS returns,
+      (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.n) FROM dispute d WHERE d.event_id = e.id) AS disputes,
+      (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.n) FROM dispute_party d WHERE d.event_id = e.id) AS parties,
       (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.n) FROM inspection i WHERE i.event_id = e.id) AS inspections,
       (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.n) FROM clock c
         WHERE c.event_id = e.id AND c.state = 'running') AS clocks,
@@ -123,6 +126,8 @@ async def load_events(
             event=event,
             orders=_rows(WorkOrder, row["orders"]),
             returns=_rows(ReturnRequest, row["returns"]),
+            disputes=_rows(Dispute, row["disputes"]),
+            parties=_rows(DisputeParty, row["parties"]),
             inspections=_rows(Inspection, row["inspections"]),
             limit_requests=_rows(LimitRequest, row["limit_requests"]),
             clocks=_rows(Clock, row["clocks"]),

@@ -20,6 +20,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.database import Base, Json
 from app.events.lifecycles import EVENT, INSPECTION, RETURN_REQUEST, WORK_ORDER, one_of
 
+#: 主办, 协办, 二次派单 inside a unit, 吹哨 of a street
+ORDER_ROLES = ("lead", "supporting", "sub", "callout")
+#: each order's unit, and those who look on: ``party`` of a negotiation
+PARTICIPANT_ROLES = (*ORDER_ROLES, "inspector", "desk", "supervising", "party")
+
 
 class Event(Base):
     """What happened in the city, once 事件. Row lock, ETag (``seq``) and allocator of ``n`` for all it owns."""
@@ -46,6 +51,7 @@ class Event(Base):
         Index("ix_event_open", "jurisdiction_id", "id", postgresql_where=text("ended_at IS NULL")),
         Index("ix_event_open_street", "street_code", "id", postgresql_where=text("ended_at IS NULL")),
         Index("ix_event_triage", "jurisdiction_id", "id", postgresql_where=text("triage IS NOT NULL")),
+        Index("ix_event_split_from", "split_from", postgresql_where=text("split_from IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -63,6 +69,8 @@ class Event(Base):
     #: ended and nothing owed any more
     settled_at: Mapped[datetime | None]
     merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("event.id"))
+    #: the event of which this is a part 拆分件; the reports stay with that one, and so does the answer
+    split_from: Mapped[UUID | None] = mapped_column(ForeignKey("event.id"))
     #: why a person must decide (human queue); null: nobody is waited for
     triage: Mapped[str | None]
     item_id: Mapped[int | None] = mapped_column(ForeignKey("item.id"))
@@ -86,6 +94,10 @@ class Event(Base):
     place_bucket: Mapped[int | None] = mapped_column(BigInteger)
     address: Mapped[str]
     title: Mapped[str]
+    #: the registered component 部件 that it is about, as the register of components names it
+    component_id: Mapped[str | None]
+    #: the unit that took it in 首接单位: said by its source, else the first that got the lead
+    first_receiver_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     lead_unit_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     #: units accused in it 被举报单位: they see nothing of it
     accused_org_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")
@@ -104,7 +116,7 @@ class Participant(Base):
 
     __tablename__ = "event_participant"
     __table_args__ = (
-        CheckConstraint(one_of("role", ("lead", "supporting", "inspector", "desk", "supervising")), name="role"),
+        CheckConstraint(one_of("role", PARTICIPANT_ROLES), name="role"),
         CheckConstraint("until IS NULL OR until >= since", name="period"),
         Index("ix_participant_org", "org_id", "event_id", postgresql_where=text("until IS NULL")),
     )
@@ -123,7 +135,9 @@ class WorkOrder(Base):
     __tablename__ = "work_order"
     __table_args__ = (
         CheckConstraint(one_of("state", WORK_ORDER.states), name="state"),
-        CheckConstraint("role IN ('lead', 'supporting')", name="role"),
+        CheckConstraint(one_of("role", ORDER_ROLES), name="role"),
+        CheckConstraint("(parent_n IS NOT NULL) = (role IN ('sub', 'callout'))", name="parent_n"),
+        ForeignKeyConstraint(["event_id", "parent_n"], ["work_order.event_id", "work_order.n"]),
         CheckConstraint("result IN ('resolved', 'explained')", name="result"),
         CheckConstraint("(ended_at IS NOT NULL) = (" + one_of("state", WORK_ORDER.ends) + ")", name="ended_at"),
         Index(
@@ -131,6 +145,13 @@ class WorkOrder(Base):
             "event_id",
             unique=True,
             postgresql_where=text("role = 'lead' AND ended_at IS NULL"),
+        ),
+        Index(
+            "ix_work_order_holder",
+            "holder_id",
+            "event_id",
+            "n",
+            postgresql_where=text("holder_id IS NOT NULL AND ended_at IS NULL"),
         ),
         Index(
             "ix_work_order_unit_open",
@@ -154,6 +175,10 @@ class WorkOrder(Base):
     jurisdiction_id: Mapped[int] = mapped_column(SmallInteger)
     unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     role: Mapped[str]
+    #: of a sub-dispatch 二次派单 or a call-out 吹哨: the order of the unit that gave it
+    parent_n: Mapped[int | None]
+    #: the person who has taken it; null: it lies in the unit's pool
+    holder_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
     state: Mapped[str]
     #: how often it was handled: 1, then one more with each send-back
     round: Mapped[int]

@@ -59,6 +59,7 @@ def new_event(
             ended_at=None,
             settled_at=None,
             merged_into=None,
+            split_from=None,
             triage=_triage(analysis),
             item_id=item_id,
             standard_row_no=None,
@@ -71,6 +72,8 @@ def new_event(
             **place_columns(place),
             address=mask_personal_numbers(report.addresses[0]) if report.addresses else "",
             title=mask_personal_numbers(report.title or report.content[:30]),
+            component_id=None,
+            first_receiver_id=None,
             lead_unit_id=None,
             accused_org_ids=list(analysis.accused_ids),
             report_count=0,
@@ -114,7 +117,8 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
     """An event for a report that leaves ``parent``: same item and place, its own number, nothing decided yet."""
     kept = (
         "jurisdiction_id item_id standard_row_no closure_profile domain level urgency district_code "
-        "street_code community_code cell_id duty_grid_code lon lat place_bucket accused_org_ids release_vector"
+        "street_code community_code cell_id duty_grid_code lon lat place_bucket component_id first_receiver_id "
+        "accused_org_ids release_vector"
     )
     return EventAggregate(
         event=plain_row(
@@ -130,6 +134,7 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
             ended_at=None,
             settled_at=None,
             merged_into=None,
+            split_from=None,
             triage=_triage_of_split(parent, report),
             channel=report.channel,
             demand_type=report.demand_type,

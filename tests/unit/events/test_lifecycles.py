@@ -6,12 +6,22 @@ Each line: a state, then what each trigger leads to. A trigger that is not on th
 import pytest
 
 from app.core.errors import NotAllowedNow
-from app.events.lifecycles import EVENT, INSPECTION, LIMIT_REQUEST, REPORT, RETURN_REQUEST, WORK_ORDER, Lifecycle
+from app.events.lifecycles import (
+    COMPONENT_CORRECTION,
+    DISPUTE,
+    EVENT,
+    INSPECTION,
+    LIMIT_REQUEST,
+    REPORT,
+    RETURN_REQUEST,
+    WORK_ORDER,
+    Lifecycle,
+)
 
 MATRIX = {
     EVENT: """
-        analyzing: correct>analyzing dispatch>handling settle_at_desk>closed refuse>not_accepted hand_over>handed_over merge>merged cancel>cancelled
-        handling: correct>handling dispatch>handling ask_person>analyzing verify>verifying answer>answering conclude>closing force_close>closed refuse>not_accepted hand_over>handed_over merge>merged cancel>cancelled
+        analyzing: correct>analyzing dispatch>handling split>analyzing raise_level>analyzing settle_at_desk>closed refuse>not_accepted hand_over>handed_over merge>merged cancel>cancelled
+        handling: correct>handling dispatch>handling split>handling raise_level>handling ask_person>analyzing verify>verifying answer>answering conclude>closing force_close>closed refuse>not_accepted hand_over>handed_over merge>merged cancel>cancelled
         verifying: answer>answering conclude>closing send_back>handling force_close>closed merge>merged cancel>cancelled
         answering: conclude>closing send_back>handling force_close>closed merge>merged cancel>cancelled
         closing: send_back>handling close>closed force_close>closed merge>merged cancel>cancelled
@@ -22,9 +32,9 @@ MATRIX = {
         cancelled:
     """,
     WORK_ORDER: """
-        dispatched: sign_for>signed request_return>dispatched withdraw_return>dispatched reject_return>dispatched approve_return>returned transfer>transferred complete>completed cancel>cancelled
-        signed: first_contact>signed start>handling request_return>signed withdraw_return>signed reject_return>signed approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
-        handling: first_contact>handling request_return>handling withdraw_return>handling reject_return>handling approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
+        dispatched: sign_for>signed take>dispatched assign>dispatched put_back>dispatched appear>handling no_show>dispatched request_return>dispatched withdraw_return>dispatched reject_return>dispatched approve_return>returned transfer>transferred complete>completed cancel>cancelled
+        signed: first_contact>signed start>handling take>signed assign>signed put_back>signed appear>handling no_show>signed request_return>signed withdraw_return>signed reject_return>signed approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
+        handling: first_contact>handling take>handling assign>handling put_back>handling request_return>handling withdraw_return>handling reject_return>handling approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
         reported_done: send_back>handling transfer>transferred complete>completed cancel>cancelled
         completed: reopen>handling
         returned:
@@ -36,6 +46,18 @@ MATRIX = {
         approved:
         rejected:
         withdrawn:
+    """,
+    DISPUTE: """
+        negotiating: state_position>negotiating act_first>negotiating agree>agreed refer>ruling rule>ruled drop>dropped
+        ruling: act_first>ruling rule>ruled drop>dropped
+        agreed:
+        ruled:
+        dropped:
+    """,
+    COMPONENT_CORRECTION: """
+        proposed: accept>accepted reject>rejected
+        accepted:
+        rejected:
     """,
     LIMIT_REQUEST: """
         requested: review>reviewed grant>granted reject>rejected withdraw>withdrawn
