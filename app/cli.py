@@ -35,7 +35,7 @@ _COMMANDS: Final = {
     "audit": _Entry("app.commands.audit:audit_app", "审计：核验时间线是否被改动。"),
     "replay": _Entry("app.commands.replay.command:app", "用公开的真实数据重放一遍闭环。"),
     "bench": _Entry("app.commands.bench.command:app", "测量：受理、列表、时限的速度，派单准不准。"),
-    "drill": _Entry("app.commands.drill.crash:app", "演练：杀死进程、同时争抢、督办阶梯、在办时限重算，逐件核对。"),
+    "drill": _Entry("app.commands.drill.command:app", "演练：杀死进程、同时争抢、边上报边发布、督办、重算，逐件核对。"),
 }
 
 

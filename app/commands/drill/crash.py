@@ -25,10 +25,7 @@ from app.commands.audit import verify_all
 from app.commands.city import set_up_city
 from app.commands.drill.accounts import counts_of, undelivered, unfinished_jobs, wait_for_background
 from app.commands.drill.load import Sources
-from app.commands.drill.races import races
-from app.commands.drill.recalculate import recalculate
 from app.commands.drill.receiver import DeliveryReceiver, listening_receiver
-from app.commands.drill.workers import workers
 from app.commands.harness.keep_alive import access_token
 from app.commands.harness.sample_messages import DEMO_CITY, ChannelCode
 from app.commands.stack import Stack, StackFailed, running_stack
@@ -40,8 +37,6 @@ from app.core.faults import VARIABLE
 from app.core.postgres.folders import Folders
 from app.core.postgres.processes import is_postmaster, noted_pid
 from app.core.settings import Settings
-
-app = typer.Typer(no_args_is_help=True, help="演练：随时杀死进程，核对无一丢失。")
 
 _DATABASE: Final = "bihuan_drill"
 _CHANNELS: Final[tuple[ChannelCode, ...]] = ("hotline-12345", "police-110", "snapshot")
@@ -80,17 +75,6 @@ class Drill:
     receiver: DeliveryReceiver
 
 
-@app.callback()
-def _group() -> None:
-    """演练：随时杀死进程，核对无一丢失。"""
-
-
-app.command()(races)
-app.command()(workers)
-app.command()(recalculate)
-
-
-@app.command()
 def crash(times: Annotated[int, typer.Option(min=1, max=1000, help="每处杀死的次数")] = 10) -> None:
     """在负载下按名处杀死 API、后台进程和 PostgreSQL，重启、重发，然后逐件核对；有一处不符时退出码为 1。"""
     if not hasattr(os, "waitid"):
