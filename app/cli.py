@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "db": _Entry("app.commands.db:db_app", "数据库结构：升级、检查。"),
     "jurisdiction": _Entry("app.commands.load:jurisdiction_app", "本系统管辖的区划。"),
     "load": _Entry("app.commands.load:load", "载入一份基础数据文件为草稿。"),
-    "release": _Entry("app.commands.load:release_app", "基础数据的版本：查看、预览、发布；派单目录的修改建议。"),
+    "release": _Entry("app.commands.releases:release_app", "基础数据的版本：查看、预览、发布；派单目录的修改建议。"),
     "user": _Entry("app.commands.people:user_app", "人员账号。"),
     "client": _Entry("app.commands.people:client_app", "来源系统（各渠道的接入方）。"),
     "deliveries": _Entry("app.commands.deliveries:deliveries_app", "推送给来源系统的消息：查看、重发、放弃。"),

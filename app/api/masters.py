@@ -1,77 +1,25 @@
-"""Masters: the releases, and what is in them: items, areas, organizations, routing rules, calendars, emergencies."""
+"""Masters: what is in the releases: items, areas, organizations, the dispatch catalogue, calendars, emergencies."""
 
-import asyncio
 from typing import Annotated, Any, Generic, TypeVar
-from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from app.accounts.rows import OrganizationRow
-from app.api.dependencies import Reader, ReaderDep, RuntimeDep
+from app.api.dependencies import Reader, ReaderDep
 from app.api.problems import RESPONSES
-from app.api.shapes import CityTime, PageShape, Shape
+from app.api.shapes import PageShape, Shape
 from app.clocks.emergencies import EmergencyRow
 from app.clocks.rows import CalendarRow
-from app.core import releases as release_store
-from app.core.errors import NotFound, TooMany
-from app.dispatch.rows import RoutingRuleRow
+from app.dispatch.rows import ComponentRow, DutyRow, RoutingRuleRow, RoutingStepRow
 from app.grid.rows import AreaRow
 from app.items.rows import FilingStandardRow, ItemRow
-from app.masters.kinds import KINDS, RE_DECIDED_KINDS
-from app.recalculation import preview as open_clocks
 from app.supervision.filters import PageQuery
 from app.supervision.master_rows import list_master_rows
 
 router = APIRouter(tags=["masters 基础数据"], responses=RESPONSES)
 T = TypeVar("T")
-
-#: seats that prepare releases or answer for what they do to the city's limits
-_PREVIEW_ROLES = ("system_administrator", "shift_leader", "supervisor")
-#: looking at all open clocks takes its time: one at a time in a process
-_previewing = asyncio.Lock()
-
-
-class ReleaseShape(Shape):
-    """One immutable edition of one kind of master."""
-
-    id: int
-    kind: str = Field(description="种类：items、areas、organizations…")
-    number: int = Field(description="第几版")
-    status: str = Field(description="draft 草稿、published 生效、retired 已替换")
-    mode: str = Field(description="new_only 只对新事件、re_decide_open 在办的也重新计算")
-    row_count: int
-    digest: str = Field(description="内容摘要（SHA-256）")
-    created_at: CityTime
-    published_at: CityTime | None
-    retired_at: CityTime | None
-
-
-class MovedClock(Shape):
-    """One open clock that a draft would move."""
-
-    event_id: UUID
-    event_no: str = Field(description="事件编号")
-    clock: str = Field(description="时限种类：handling、citizen_total…")
-    cause: str = Field(description="calendar 日历、limit 时限、emergency 应急预案")
-    before_at: CityTime = Field(description="现在的到期时间")
-    after_at: CityTime = Field(description="发布后的到期时间")
-
-
-class ReleasePreviewShape(Shape):
-    """What drafts would do to open clocks if they were published now with re_decide_open."""
-
-    kinds: list[str] = Field(description="参与计算的草稿种类")
-    open: int = Field(description="在办的时限")
-    moved: int = Field(description="会变动的")
-    earlier: int = Field(description="到期提前的")
-    later: int = Field(description="到期推后的")
-    most_earlier_minutes: int = Field(description="最多提前多少分钟（自然时间）")
-    most_later_minutes: int = Field(description="最多推后多少分钟（自然时间）")
-    assumed_before: int = Field(description="现在按估算的（日历未到）")
-    assumed_after: int = Field(description="发布后仍按估算的")
-    examples: list[MovedClock] = Field(description="前 20 个")
 
 
 class MasterRow(Shape, Generic[T]):
@@ -123,6 +71,24 @@ class RuleQuery(MasterQuery):
     area_code: str | None = Field(None, description="限定的区划代码")
 
 
+class DutyQuery(MasterQuery):
+    """Clauses by whose duty it is, department or domain."""
+
+    duty: str | None = Field(None, description="basic 基本、assisting 配合、taken_back 收回")
+    department: str | None = Field(None, description="牵头部门代码")
+    domain: str | None = Field(None, description="领域")
+
+
+class ComponentQuery(MasterQuery):
+    """Components by class, cell or who answers for them."""
+
+    code: str | None = Field(None, description="部件小类代码")
+    cell_id: str | None = Field(None, description="单元网格")
+    competent: str | None = Field(None, description="主管单位代码")
+    owner: str | None = Field(None, description="权属单位代码")
+    maintainer: str | None = Field(None, description="养护单位代码")
+
+
 async def _page(who: Reader, kind: str, query: MasterQuery) -> tuple[list[Any], str | None]:
     parts = query.model_dump(exclude={"cursor", "limit", "release"}, exclude_none=True)
     page = await list_master_rows(
@@ -136,46 +102,6 @@ async def _page(who: Reader, kind: str, query: MasterQuery) -> tuple[list[Any], 
         cursor=query.cursor,
     )
     return list(page.items), page.next
-
-
-@router.get("/releases", summary="基础数据的各版")
-async def releases(who: ReaderDep) -> list[ReleaseShape]:
-    """Every release of the jurisdiction, by kind, the latest first."""
-    found = await release_store.all_releases(who.session, who.asker.jurisdiction_id)
-    same = "id kind number status mode row_count created_at published_at retired_at"
-    return [
-        ReleaseShape(digest=one.digest.hex(), **{name: getattr(one, name) for name in same.split()}) for one in found
-    ]
-
-
-@router.get("/releases/preview", summary="草稿对在办时限的影响")
-async def preview_release(
-    who: ReaderDep,
-    runtime: RuntimeDep,
-    kind: Annotated[list[str] | None, Query(description="草稿种类，可多个；缺省为全部影响时限的草稿")] = None,
-) -> ReleasePreviewShape:
-    """Looks at every open clock and writes nothing. Drafts of calendars, policies, filing standards, emergencies."""
-    who.asker.require(*_PREVIEW_ROLES)
-    drafts = await open_clocks.drafts(who.session, who.asker.jurisdiction_id, kind)
-    if not drafts:
-        titles = "、".join(KINDS[name].title for name in sorted(RE_DECIDED_KINDS))
-        raise NotFound(f"没有影响在办时限的草稿（{titles}）。")
-    if _previewing.locked():
-        raise TooMany("正在计算另一份草稿的影响，请稍后再试。", retry_after_seconds=30)
-    async with _previewing:
-        masters = await open_clocks.masters_with(who.session, runtime.masters, who.asker.jurisdiction_id, drafts)
-        found = await open_clocks.preview(who.session, masters, drafts)
-    same = "open moved earlier later assumed_before assumed_after"
-    return ReleasePreviewShape(
-        kinds=list(found.kinds),
-        **{name: getattr(found, name) for name in same.split()},
-        most_earlier_minutes=int(found.most_earlier.total_seconds() // 60),
-        most_later_minutes=int(found.most_later.total_seconds() // 60),
-        examples=[
-            MovedClock(**{name: getattr(example, name) for name in MovedClock.model_fields})
-            for example in found.examples
-        ],
-    )
 
 
 @router.get("/items", summary="治理事项清单")
@@ -210,6 +136,27 @@ async def routing_rules(who: ReaderDep, query: Annotated[RuleQuery, Query()]) ->
     """Rules with the duty clause that each rests on, by number."""
     rows, following = await _page(who, "routing-rules", query)
     return PageShape(items=[MasterRow(key=key, row=RoutingRuleRow(**body)) for key, body in rows], next=following)
+
+
+@router.get("/routing-steps", summary="派单原则次序")
+async def routing_steps(who: ReaderDep, query: Annotated[MasterQuery, Query()]) -> PageShape[MasterRow[RoutingStepRow]]:
+    """The principles of routing with their positions, by name."""
+    rows, following = await _page(who, "routing-steps", query)
+    return PageShape(items=[MasterRow(key=key, row=RoutingStepRow(**body)) for key, body in rows], next=following)
+
+
+@router.get("/duty-list", summary="基层职责清单")
+async def duty_list(who: ReaderDep, query: Annotated[DutyQuery, Query()]) -> PageShape[MasterRow[DutyRow]]:
+    """Clauses that say what a street leads, helps with, or does no more, by number."""
+    rows, following = await _page(who, "duty-list", query)
+    return PageShape(items=[MasterRow(key=key, row=DutyRow(**body)) for key, body in rows], next=following)
+
+
+@router.get("/components", summary="部件登记")
+async def components(who: ReaderDep, query: Annotated[ComponentQuery, Query()]) -> PageShape[MasterRow[ComponentRow]]:
+    """Registered facilities with who answers for them, by id."""
+    rows, following = await _page(who, "components", query)
+    return PageShape(items=[MasterRow(key=key, row=ComponentRow(**body)) for key, body in rows], next=following)
 
 
 @router.get("/calendars", summary="工作日历")

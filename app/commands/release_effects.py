@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clocks.calendar import CHINA_TIME
 from app.clocks.rows import CalendarRow
+from app.commands.release_tables import local, title_of
 from app.core import releases
-from app.core.tables import Job
+from app.core.tables import Job, Release
 from app.core.timing import now
-from app.masters import MastersCache
+from app.masters import MastersCache, scheduling
 from app.masters.cache import calendars_of
 from app.masters.horizon import days_left, too_short
 from app.masters.kinds import KINDS
@@ -64,8 +65,9 @@ def _days(length: timedelta) -> str:
 
 
 async def show_status(session: AsyncSession, jurisdiction_id: int, out: Console) -> bool:
-    """Releases in force, how far calendars reach, recalculations under way; True when a calendar ends soon."""
-    found = [r for r in await releases.all_releases(session, jurisdiction_id) if r.status == "published"]
+    """Releases in force, drafts and what they wait for, calendars, recalculations; True when a calendar ends soon."""
+    everything = await releases.all_releases(session, jurisdiction_id)
+    found = [release for release in everything if release.status == "published"]
     jobs = await session.scalars(
         select(Job).where(Job.kind == RECALCULATE, Job.key.startswith(f"{jurisdiction_id}/"), Job.state != "done")
     )
@@ -75,6 +77,10 @@ async def show_status(session: AsyncSession, jurisdiction_id: int, out: Console)
     for release in found:
         title = KINDS[release.kind].title if release.kind in KINDS else release.kind
         out.print(Text(f"{title}：第 {release.number} 版，{release.row_count} 行，{_MODE[release.mode]}"))
+    failed = await scheduling.faults(session, jurisdiction_id)
+    for release in everything:
+        if release.status in ("draft", "reviewed"):
+            out.print(Text(_draft_words(release, failed.get(release.id)), "red" if release.id in failed else ""))
     for job in under_way:
         moved = job.args.get("moved", 0)
         out.print(Text(f"在办时限重算：{_JOB[job.state]}，已变动 {moved} 个，涉及{_titles(job.args['releases'])}"))
@@ -85,6 +91,16 @@ async def show_status(session: AsyncSession, jurisdiction_id: int, out: Console)
         told = f"日历 {name}：官方安排到 {each.horizon or '（无）'}，还有 {days_left(each, today)} 天"
         out.print(Text(told + ("，请尽快载入下一年的安排" if name in short else ""), "red" if name in short else ""))
     return bool(short)
+
+
+def _draft_words(draft: Release, fault: str | None) -> str:
+    told = f"{title_of(draft.kind)}：草稿第 {draft.number} 版，由 {'、'.join(releases.makers_of(draft))} 改动"
+    if draft.status == "draft":
+        return told + ("，待复核" if draft.kind in KINDS and KINDS[draft.kind].reviewed else "")
+    told += f"，{draft.reviewed_by} 已复核"
+    if draft.publish_at is not None:
+        return f"{told}，定于 {local(draft.publish_at)} 发布"
+    return f"{told}；定时发布未成：{fault}" if fault is not None else told
 
 
 def _titles(kinds: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clocks.calendar import CHINA_TIME
+from app.commands.release_tables import lost_words
 from app.core import releases
 from app.dispatch.suggestions import Suggestion
 from app.masters import MastersCache
@@ -35,8 +36,9 @@ async def suggest(
             return
         out.print(
             Text(
-                f"已写入派单目录草稿第 {outcome.draft.number} 版：新增 {outcome.added}，修改 {outcome.changed}；"
-                "复核后用 bihuan release preview、bihuan release publish routing-rules 发布"
+                f"已写入派单目录草稿第 {outcome.draft.number} 版：新增 {outcome.added}，修改 {outcome.changed}"
+                f"{lost_words(outcome.lost)}；"
+                "由第二人用 bihuan release preview、bihuan release review routing-rules 复核后再发布"
             ),
             soft_wrap=True,
         )

@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import Json, Sessions, transaction
 from app.core.ids import uuid7
+from app.core.logging import mask_numbers
 from app.core.metrics import JOB_SECONDS, JOBS
-from app.core.retries import delay_after, describe
+from app.core.retries import MAX_FAULT_CHARS, delay_after, describe
 from app.core.set_writes import to_json
 from app.core.timing import now
 
@@ -35,6 +36,10 @@ RETRY_STEPS: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120
 KEPT: Final = timedelta(days=7)
 
 log = structlog.get_logger()
+
+
+class GiveUp(Exception):
+    """Trying again is of no use: what the handler wrote is kept, and the job is dead with this text."""
 
 
 class LeaseLost(Exception):
@@ -141,7 +146,7 @@ async def run_due(
     """Runs the due jobs that ``handlers`` knows (the others are left to who knows them); returns how many it took.
 
     A handler that raises is tried again later with a back-off; after ``max_attempts`` the job is dead and keeps the
-    last fault. Handlers are cut off when their lease ends.
+    last fault, at once when the handler gives up. Handlers are cut off when their lease ends.
     """
     leased = await claim(sessions, list(handlers), limit=limit, lease=lease)
     gate = asyncio.Semaphore(concurrency)
@@ -164,12 +169,22 @@ async def run_due(
 async def _run_one(sessions: Sessions, job: Leased, handler: Handler, ends: float, *, dead: bool) -> None:
     try:
         async with asyncio.timeout_at(ends), transaction(sessions) as session:
+            given_up: str | None = None
             with JOB_SECONDS.labels(job.kind).time():
-                await handler(session, job.args)
-            state = await session.scalar(_DONE, {"id": job.id, "fence": job.fence})
+                try:
+                    await handler(session, job.args)
+                except GiveUp as fault:
+                    given_up = mask_numbers(str(fault))[:MAX_FAULT_CHARS]
+            mine = {"id": job.id, "fence": job.fence}
+            if given_up is None:
+                state = await session.scalar(_DONE, mine)
+            else:
+                state = await session.scalar(_FAILED, mine | {"fault": given_up, "dead": True, "retry_at": now()})
             if state is None:
                 raise LeaseLost
-        JOBS.labels(job.kind, "done").inc()
+        JOBS.labels(job.kind, "dead" if state == "dead" else "done").inc()
+        if state == "dead":
+            log.error("job.dead", kind=job.kind, job_id=job.id, fault=given_up)
     except LeaseLost:
         JOBS.labels(job.kind, "lease_lost").inc()
         log.warning("job.lease_lost", kind=job.kind, job_id=job.id)

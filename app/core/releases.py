@@ -1,4 +1,4 @@
-"""Masters as immutable releases: a draft is loaded, seen, published, its predecessor retired (DESIGN.md §3).
+"""Masters as immutable releases: a draft is loaded, reviewed, published, its predecessor retired (DESIGN.md §3).
 
 Knows no kind of master: a row is a key and a JSON document. Nothing here commits. Writers take a lock on the
 jurisdiction, under which one transaction after the other loads or publishes; readers do not wait for it, nor
@@ -8,7 +8,8 @@ does the city's daily work, whose foreign keys point at the jurisdiction.
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import orjson
 from sqlalchemy import func, select, text, update
@@ -23,12 +24,28 @@ from app.core.timing import now
 #: Whether what is open already is decided anew, or only what comes after (DESIGN.md §3).
 Mode = Literal["new_only", "re_decide_open"]
 
+#: between those who changed a draft, in ``created_by``; no user name holds it
+MAKERS_APART: Final = "|"
+_DRAFTS: Final = ("draft", "reviewed")
+
 
 class NoDraft(Conflict):
     """There is nothing to publish for a kind that was named."""
 
     code = "no_draft"
     title = "没有草稿"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What a draft had, and has no more because it was changed or thrown away."""
+
+    #: whose review it was
+    reviewed_by: str | None = None
+    #: when it was to come into force
+    publish_at: datetime | None = None
+    #: other kinds that were to come into force with it, and will not now
+    with_it: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,7 @@ class DraftOutcome:
     changed: int
     removed: int
     unchanged: int
+    lost: Lost = Lost()
 
     @property
     def nothing_changed(self) -> bool:
@@ -79,9 +97,14 @@ def digest_of(rows: Mapping[str, Any]) -> bytes:
     return found.digest()
 
 
+def makers_of(release: Release) -> tuple[str, ...]:
+    """Everybody who had a hand in a draft, in the order in which they came."""
+    return tuple(release.created_by.split(MAKERS_APART))
+
+
 async def draft_of(session: AsyncSession, jurisdiction_id: int, kind: str) -> Release | None:
-    """The draft of a kind; there is one at most."""
-    return await _in_status(session, jurisdiction_id, kind, "draft")
+    """The draft of a kind, reviewed or not; there is one at most."""
+    return await _in_status(session, jurisdiction_id, kind, *_DRAFTS)
 
 
 async def published_of(session: AsyncSession, jurisdiction_id: int, kind: str) -> Release | None:
@@ -89,12 +112,25 @@ async def published_of(session: AsyncSession, jurisdiction_id: int, kind: str) -
     return await _in_status(session, jurisdiction_id, kind, "published")
 
 
-async def _in_status(session: AsyncSession, jurisdiction_id: int, kind: str, status: str) -> Release | None:
+async def _in_status(session: AsyncSession, jurisdiction_id: int, kind: str, *statuses: str) -> Release | None:
+    # What the session read before it held the lock may be out of date by now.
     return await session.scalar(
-        select(Release).where(
-            Release.jurisdiction_id == jurisdiction_id, Release.kind == kind, Release.status == status
-        )
+        select(Release)
+        .where(Release.jurisdiction_id == jurisdiction_id, Release.kind == kind, Release.status.in_(statuses))
+        .execution_options(populate_existing=True)
     )
+
+
+async def release_of(session: AsyncSession, jurisdiction_id: int, release_id: int) -> Release:
+    """A release of the jurisdiction by its id. Raises NotFound: a draft that is changed gets another id."""
+    found = await session.scalar(
+        select(Release)
+        .where(Release.id == release_id, Release.jurisdiction_id == jurisdiction_id)
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("没有这一版基础数据；草稿一经改动就换编号，请重新列出各版。")
+    return found
 
 
 async def rows_of(session: AsyncSession, release_id: int) -> dict[str, Json]:
@@ -126,7 +162,9 @@ async def put_draft(
     """Makes ``rows`` the draft of ``kind``: all of it when ``complete``, else laid over what there is.
 
     A patch is laid over the draft if there is one, so that a second patch does not lose the first; otherwise
-    over the published release. Patches remove nothing. Content equal to the published one leaves no draft.
+    over the published release. Patches remove nothing. Content equal to the published one leaves no draft;
+    content equal to the draft's leaves it as it is. Any other change makes it a new draft, which nobody has
+    reviewed and which waits for no date, made by all who had a hand in it.
     Raises NotFound for an unknown jurisdiction.
     """
     await lock(session, jurisdiction_id)
@@ -135,12 +173,16 @@ async def put_draft(
     base = draft or published
     if not complete and base is not None:
         rows = {**await rows_of(session, base.id), **rows}
-    if draft is not None:
-        await session.delete(draft)
-        await session.flush()
     digest = digest_of(rows)
-    if published is not None and published.digest == digest:
-        return DraftOutcome(None, 0, 0, 0, published.row_count)
+    in_force = published is not None and published.digest == digest
+    if draft is not None and draft.digest == digest and not in_force:
+        return await _outcome(session, draft, published)
+    lost = Lost()
+    if draft is not None:
+        by = draft.created_by if by in makers_of(draft) else f"{draft.created_by}{MAKERS_APART}{by}"
+        lost = await _throw_away(session, draft)
+    if published is not None and in_force:
+        return DraftOutcome(None, 0, 0, 0, published.row_count, lost)
     last = await session.scalar(
         select(func.max(Release.number)).where(Release.jurisdiction_id == jurisdiction_id, Release.kind == kind)
     )
@@ -157,18 +199,51 @@ async def put_draft(
     session.add(made)
     await session.flush()
     await _write(session, made.id, rows)
-    added, changed, removed = await _counts(session, made.id, published.id if published else None)
-    return DraftOutcome(made, added, changed, removed, len(rows) - added - changed)
+    return await _outcome(session, made, published, lost)
 
 
-async def discard_draft(session: AsyncSession, jurisdiction_id: int, kind: str) -> None:
+async def _outcome(
+    session: AsyncSession, draft: Release, published: Release | None, lost: Lost = Lost()
+) -> DraftOutcome:
+    added, changed, removed = await _counts(session, draft.id, published.id if published else None)
+    return DraftOutcome(draft, added, changed, removed, draft.row_count - added - changed, lost)
+
+
+async def discard_draft(session: AsyncSession, jurisdiction_id: int, kind: str) -> Lost:
     """Throws the draft of a kind away. Raises NoDraft when there is none."""
     await lock(session, jurisdiction_id)
     draft = await draft_of(session, jurisdiction_id, kind)
     if draft is None:
-        raise NoDraft(f"{kind} 没有草稿")
+        raise NoDraft(f"{kind} 没有草稿", kinds=[kind])
+    return await _throw_away(session, draft)
+
+
+async def _throw_away(session: AsyncSession, draft: Release) -> Lost:
+    at, others = draft.publish_at, await take_back_moment(session, draft)
     await session.delete(draft)
     await session.flush()
+    return Lost(draft.reviewed_by, at, tuple(kind for kind in others if kind != draft.kind))
+
+
+async def take_back_moment(session: AsyncSession, draft: Release) -> list[str]:
+    """Unschedules all that was to come into force at one moment with ``draft``; the kinds, itself among them.
+
+    What is scheduled for one moment was checked together: it comes into force together or not at all.
+    """
+    if draft.publish_at is None:
+        return []
+    taken = await session.scalars(
+        update(Release)
+        .where(
+            Release.jurisdiction_id == draft.jurisdiction_id,
+            Release.publish_at == draft.publish_at,
+            Release.status == "reviewed",
+        )
+        .values(publish_at=None, published_by=None)
+        .returning(Release.kind)
+        .execution_options(synchronize_session="fetch")
+    )
+    return sorted(taken)
 
 
 async def lock(session: AsyncSession, jurisdiction_id: int) -> Jurisdiction:
@@ -218,15 +293,18 @@ async def _counts(session: AsyncSession, after_id: int, before_id: int | None) -
     return added, changed, removed
 
 
-async def diff(session: AsyncSession, draft: Release, *, limit: int | None = None) -> list[RowDiff]:
-    """Rows by which ``draft`` differs from the published release, by key; ``limit`` rows at most."""
+async def diff(
+    session: AsyncSession, draft: Release, *, limit: int | None = None, after: str | None = None
+) -> list[RowDiff]:
+    """Rows by which ``draft`` differs from the published release, by key; ``limit`` rows at most, behind ``after``."""
     published = await published_of(session, draft.jurisdiction_id, draft.kind)
     found = await session.execute(
         text(
             f"SELECT key, b.body::text AS before, a.body::text AS after FROM {_SIDES} "  # noqa: S608 - a constant
-            "WHERE a.body IS DISTINCT FROM b.body ORDER BY key LIMIT :most"
+            "WHERE a.body IS DISTINCT FROM b.body AND (CAST(:after AS text) IS NULL OR key > :after) "
+            "ORDER BY key LIMIT :most"
         ),
-        {"before_id": published.id if published else None, "after_id": draft.id, "most": limit},
+        {"before_id": published.id if published else None, "after_id": draft.id, "most": limit, "after": after},
     )
     return [
         RowDiff(key, orjson.loads(before) if before else None, orjson.loads(after) if after else None)
@@ -239,25 +317,28 @@ async def publish(
     jurisdiction_id: int,
     kinds: Collection[str] | None = None,
     *,
-    by: str,
+    by: str | Mapping[str, str],
     mode: Mode | Mapping[str, Mode] = "new_only",
 ) -> list[Published]:
-    """Puts the drafts of ``kinds`` (None: all there are) into force at once, and retires what they replace.
+    """Puts the drafts of ``kinds`` into force at once, and retires what they replace.
 
-    ``mode`` may differ by kind; a kind that the mapping does not name is ``new_only``. Of two publishers one
-    waits and then sees the other's work. Raises NoDraft when a named kind has none, NotFound for an unknown
-    jurisdiction.
+    ``kinds`` None: all there are, but those that wait for a date of their own. ``mode`` and ``by`` may differ by
+    kind; a kind that the mode's mapping does not name is ``new_only``. Whether somebody had to review them is not
+    asked here. Of two publishers one waits and then sees the other's work. Raises NoDraft when a named kind has
+    none, NotFound for an unknown jurisdiction.
     """
     jurisdiction = await lock(session, jurisdiction_id)
     drafts = {
         draft.kind: draft
         for draft in await session.scalars(
             select(Release)
-            .where(Release.jurisdiction_id == jurisdiction_id, Release.status == "draft")
+            .where(Release.jurisdiction_id == jurisdiction_id, Release.status.in_(_DRAFTS))
             .order_by(Release.kind)
+            .execution_options(populate_existing=True)
         )
     }
-    wanted = sorted(drafts) if kinds is None else sorted(set(kinds))
+    waiting = {kind for kind, draft in drafts.items() if draft.publish_at is not None}
+    wanted = sorted(drafts.keys() - waiting) if kinds is None else sorted(set(kinds))
     if missing := [kind for kind in wanted if kind not in drafts]:
         raise NoDraft(f"没有草稿可发布：{'、'.join(missing)}", kinds=missing)
     at = now()
@@ -275,7 +356,10 @@ async def publish(
             .values(status="retired", retired_at=at)
             .returning(Release.id)
         )
-        draft.status, draft.mode, draft.published_at, draft.published_by = "published", how, at, by
+        draft.status, draft.mode, draft.published_at = "published", how, at
+        draft.published_by = by if isinstance(by, str) else by[kind]
+        if draft.publish_at is not None and draft.publish_at > at:
+            draft.publish_at = None  # somebody did not wait for it
         await session.flush()
         published.append(Published(kind, draft.id, draft.number, draft.row_count, how, retired))
     if published:
@@ -295,7 +379,7 @@ async def ever_published(session: AsyncSession, jurisdiction_id: int, kind: str,
             Release.jurisdiction_id == jurisdiction_id,
             Release.kind == kind,
             Release.digest == digest,
-            Release.status != "draft",
+            Release.status.not_in(_DRAFTS),
         )
         .order_by(Release.number.desc())
         .limit(1)

@@ -56,6 +56,7 @@ class Release(Base):
     digest: Mapped[bytes]
     row_count: Mapped[int]
     created_at: Mapped[datetime]
+    #: all who had a hand in the draft, joined by ``releases.MAKERS_APART``
     created_by: Mapped[str]
     #: by a second person, who did not make the draft
     reviewed_at: Mapped[datetime | None]

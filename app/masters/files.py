@@ -11,6 +11,7 @@ from typing import Any, Literal
 import orjson
 
 from app.core.errors import Malformed
+from app.masters.spreadsheets import NotText, decode, rewritten, unshield
 
 FileMode = Literal["complete", "patch"]
 
@@ -48,17 +49,25 @@ def read_file(path: Path) -> RawFile:
     return read_bytes(path.read_bytes())
 
 
-def read_bytes(content: bytes) -> RawFile:
-    """The same from memory; a byte order mark and CRLF make no difference."""
+def read_bytes(content: bytes, kind: str | None = None, mode: FileMode | None = None) -> RawFile:
+    """The same from memory; a byte order mark, GBK and CRLF make no difference.
+
+    ``kind`` and ``mode``: what the file must be, and what a CSV file without a first line of its own is.
+    """
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise unreadable(f"第 {line} 行不是 UTF-8 编码；在表格软件里请另存为“CSV UTF-8”", f"第 {line} 行") from None
+        text = decode(content)
+    except NotText as error:
+        told = f"第 {error.line} 行不是 UTF-8 编码，也不是 GBK 编码；在表格软件里请另存为“CSV UTF-8”"
+        raise unreadable(told, f"第 {error.line} 行") from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise unreadable(f"第 {line} 行有空字符（NUL），文件可能已损坏", f"第 {line} 行")
-    return _geojson(text) if text.lstrip()[:1] == "{" else _csv(text)
+    file = _geojson(text) if text.lstrip()[:1] == "{" else _csv(text, kind, mode)
+    if kind is not None and file.kind != kind:
+        raise unreadable(f"文件的种类是 {file.kind}，不是 {kind}", "第 1 行")
+    if mode is not None and file.mode != mode:
+        raise unreadable(f"文件写的是 {file.mode}，不是 {mode}", "第 1 行")
+    return file
 
 
 def _mode(text: str) -> FileMode:
@@ -69,19 +78,20 @@ def _mode(text: str) -> FileMode:
     raise unreadable(f"首行的“{text}”应为 complete（整份替换）或 patch（只增改）", "第 1 行")
 
 
-def _csv(text: str) -> RawFile:
+def _csv(text: str, kind: str | None, mode: FileMode | None) -> RawFile:
     first, _, _ = text.partition("\n")
     # Spreadsheets pad the first line to the width of the table, and may quote it.
     match = _HEAD.fullmatch(first.strip().rstrip(",").strip('"'))
-    if match is None:
-        raise unreadable(f"首行应写明种类和方式，例如 {_HEAD_EXAMPLE}", "第 1 行")
-    mode = _mode(match[2])
     records = _records(text)
-    next(records)
+    if match is not None:
+        kind, mode = match[1].lower(), _mode(match[2])
+        next(records)
+    elif kind is None or mode is None or first.lstrip().startswith("#"):
+        raise unreadable(f"首行应写明种类和方式，例如 {_HEAD_EXAMPLE}", "第 1 行")
     line, header = next(records, (0, []))
     columns = tuple(name.strip() for name in header)
     if not columns:
-        raise unreadable("第二行应为列名", "第 2 行")
+        raise unreadable(f"{'第二行' if match else '首行'}应为列名", "第 2 行" if match else "第 1 行")
     if repeated := sorted({name for name in columns if columns.count(name) > 1}):
         raise unreadable(f"列名重复：{'、'.join(repeated) or '空'}", f"第 {line} 行")
     rows = []
@@ -90,10 +100,15 @@ def _csv(text: str) -> RawFile:
         if len(record) != len(columns):
             message = f"有 {len(record)} 列，列名有 {len(columns)} 个（单元格内的逗号要用双引号括起）"
             faults.append({"path": f"第 {line} 行", "message": message})
-        rows.append(RawRow(f"第 {line} 行", dict(zip(columns, record, strict=False))))
+        cells = dict(zip(columns, map(unshield, record), strict=False))
+        for name in (name for name, cell in cells.items() if rewritten(cell)):
+            message = f"{name}：“{cells[name]}”是表格软件改写过的长数字，位数已丢失；请把该列设为文本，重填原来的数字"
+            faults.append({"path": f"第 {line} 行", "message": message})
+        rows.append(RawRow(f"第 {line} 行", cells))
     if faults:
-        raise Malformed(f"{len(faults)} 行的列数不对，整个文件未载入", faults=faults)
-    return RawFile(match[1].lower(), mode, columns, tuple(rows))
+        bad = len({fault["path"] for fault in faults})
+        raise Malformed(f"{bad} 行的列数不对或数字被改写，整个文件未载入", faults=faults)
+    return RawFile(kind, mode, columns, tuple(rows))
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -28,24 +28,26 @@ class Kind:
     mode: Mode = "new_only"
     #: False: loaded straight into tables, no release
     released: bool = True
+    #: its drafts come into force only after a second person's review: who decides and how long it may take
+    reviewed: bool = False
 
 
 KINDS: Final[Mapping[str, Kind]] = {
     "items": Kind("事项清单", ItemRow),
-    "filing-standards": Kind("立案标准", FilingStandardRow),
+    "filing-standards": Kind("立案标准", FilingStandardRow, reviewed=True),
     "areas": Kind("区划", AreaRow),
     "cells": Kind("单元网格", CellRow),
     "duty-grids": Kind("责任网格", DutyGridRow),
     "organizations": Kind("组织机构", OrganizationRow),
-    "routing-rules": Kind("派单规则", RoutingRuleRow),
-    "routing-steps": Kind("派单原则次序", RoutingStepRow),
-    "duty-list": Kind("基层职责清单", DutyRow),
+    "routing-rules": Kind("派单规则", RoutingRuleRow, reviewed=True),
+    "routing-steps": Kind("派单原则次序", RoutingStepRow, reviewed=True),
+    "duty-list": Kind("基层职责清单", DutyRow, reviewed=True),
     "components": Kind("部件登记", ComponentRow),
     # A holiday that was moved moves the limits that are running.
     "calendar": Kind("工作日历", CalendarRow, mode="re_decide_open"),
     # A rung that is new or comes earlier holds for what is open: it is only told, no limit moves.
-    "escalation-rungs": Kind("督办阶梯", RungRow, mode="re_decide_open"),
-    "policies": Kind("策略", PolicyRow),
+    "escalation-rungs": Kind("督办阶梯", RungRow, mode="re_decide_open", reviewed=True),
+    "policies": Kind("策略", PolicyRow, reviewed=True),
     # An emergency that begins or ends concerns what is open, from that moment on.
     "emergencies": Kind("应急预案", EmergencyRow, mode="re_decide_open"),
     "users": Kind("人员账号", UserRow, released=False),

@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.tables import UserAccount
 from app.clocks.calendar import CHINA_TIME
-from app.core import jobs, releases
-from app.core.errors import Malformed
+from app.core import jobs, releases, reviews
+from app.core.errors import Conflict, Malformed
 from app.core.releases import DraftOutcome, Mode, Published
 from app.core.tables import Release
 from app.core.timing import now
@@ -19,7 +20,7 @@ from app.intake.channels import CHANNELS
 from app.masters import consistency
 from app.masters.consistency import Inconsistent, Proposal
 from app.masters.kinds import FOLLOWED_KINDS, KINDS, RELEASED_KINDS
-from app.masters.validation import MasterFile, read_master
+from app.masters.validation import MasterFile, messages_of, read_master
 
 #: the job that moves open clocks after a release that they follow (``app.recalculation``)
 RECALCULATE: Final = "recalculate"
@@ -53,6 +54,24 @@ _ORPHANS: Final = text(
 )
 
 
+class NotReviewed(Conflict):
+    """Kinds that a second person must review first; ``kinds``, and in ``makers`` who may not."""
+
+    code = "not_reviewed"
+    title = "尚未复核"
+
+    def __init__(self, drafts: Iterable[Release]) -> None:
+        found = list(drafts)
+        makers = {draft.kind: list(releases.makers_of(draft)) for draft in found}
+        told = "；".join(f"{KINDS[kind].title}（由 {'、'.join(names)} 改动）" for kind, names in makers.items())
+        super().__init__(
+            f"须先由没有改动过草稿的第二人复核：{told}。"
+            "值班长、督查员、裁决员或知识库编辑可以复核（bihuan release review），复核后再发布",
+            kinds=list(makers),
+            makers=makers,
+        )
+
+
 async def put_file(session: AsyncSession, jurisdiction_id: int, file: MasterFile, *, by: str) -> DraftOutcome:
     """Makes a sound file the draft of its kind. Raises NotFound for an unknown jurisdiction."""
     return await releases.put_draft(
@@ -65,46 +84,124 @@ async def publish(
     jurisdiction_id: int,
     kinds: Collection[str] | None = None,
     *,
-    by: str,
-    mode: Mode | None = None,
+    by: str | Mapping[str, str],
+    mode: Mode | Mapping[str, Mode] | None = None,
     usernames: Iterable[str] = (),
+    unreviewed_because: str | None = None,
 ) -> list[Published]:
-    """Checks the drafts of ``kinds`` (None: all) against each other and what is in force, and publishes them.
+    """Checks the drafts of ``kinds`` against each other and what is in force, and publishes them.
 
-    What open clocks follow is written as a job in the same transaction. ``mode`` None: the default of each kind.
-    ``usernames``: accounts that the same transaction is yet to make.
-    Raises Inconsistent with every fault, NoDraft when a named kind has no draft, NotFound for an unknown
-    jurisdiction.
+    ``kinds`` None: all there are, but those that wait for a date. What open clocks follow is written as a job in the
+    same transaction. ``mode`` None: the default of each kind; a mapping names those of some. ``usernames``: accounts
+    that the same transaction is yet to make. ``unreviewed_because``: why kinds that need a review do without, which
+    their releases keep.
+    Raises NotReviewed without a review or a reason, Inconsistent with every fault, NoDraft when a named kind has no
+    draft, NotFound for an unknown jurisdiction.
     """
     await releases.lock(session, jurisdiction_id)
     current = await _current(session, jurisdiction_id)
-    drafts = {release.kind: release for release in current if release.status == "draft"}
-    wanted = set(drafts) if kinds is None else set(kinds)
+    drafts = {release.kind: release for release in current if release.status in ("draft", "reviewed")}
+    standing = {release.kind: release for release in current if release.status == "published"}
+    wanted = {kind for kind in drafts if drafts[kind].publish_at is None} if kinds is None else set(kinds)
     if wanted <= drafts.keys():
-        standing = {release.kind: release for release in current if release.status == "published"}
-        orphans = (
-            await _orphans(session, jurisdiction_id, standing.get("calendar"), drafts) if "calendar" in wanted else {}
-        )
-        standing |= {kind: drafts[kind] for kind in wanted}
-        accounts = await session.scalars(
-            select(UserAccount.username).where(UserAccount.jurisdiction_id == jurisdiction_id)
-        )
-        documents = {
-            kind: await releases.documents_of(session, standing[kind].id)
-            for kind in consistency.kinds_looked_at(wanted)
-            if kind in standing
-        }
-        known = frozenset([*accounts, *usernames])
-        if faults := await asyncio.to_thread(_faults, documents, wanted, known, orphans):
-            raise Inconsistent(faults)
+        _require_review([drafts[kind] for kind in sorted(wanted)], standing, unreviewed_because)
+        await session.flush()
+        await _check(session, jurisdiction_id, drafts, standing, wanted, usernames)
         for kind in sorted(wanted & _IDENTITIES.keys()):
             await session.execute(
                 text(_IDENTITIES[kind]), {"jurisdiction_id": jurisdiction_id, "release_id": drafts[kind].id}
             )
-    modes = {kind: mode or KINDS[kind].mode for kind in wanted if kind in KINDS}
+    given: Mapping[str, Mode] = {} if mode is None else dict.fromkeys(wanted, mode) if isinstance(mode, str) else mode
+    modes = {kind: given.get(kind, KINDS[kind].mode) for kind in wanted if kind in KINDS}
     published = await releases.publish(session, jurisdiction_id, wanted, by=by, mode=modes)
     await _re_decide_open(session, jurisdiction_id, published)
     return published
+
+
+async def check(session: AsyncSession, jurisdiction_id: int, kinds: Collection[str]) -> None:
+    """Whether these drafts could be published together now. Raises NotReviewed, NoDraft or Inconsistent if not."""
+    await releases.lock(session, jurisdiction_id)
+    current = await _current(session, jurisdiction_id)
+    drafts = {release.kind: release for release in current if release.status in ("draft", "reviewed")}
+    standing = {release.kind: release for release in current if release.status == "published"}
+    if missing := sorted(set(kinds) - drafts.keys()):
+        raise releases.NoDraft(f"没有草稿可发布：{'、'.join(missing)}", kinds=missing)
+    _require_review([drafts[kind] for kind in sorted(kinds)], standing, None)
+    await _check(session, jurisdiction_id, drafts, standing, set(kinds), ())
+
+
+def _require_review(drafts: Iterable[Release], standing: Mapping[str, Release], because: str | None) -> None:
+    """The first release of a kind needs none: a city is being set up. Neither does what was in force before."""
+    missing = [
+        draft
+        for draft in drafts
+        if KINDS[draft.kind].reviewed
+        and draft.status == "draft"
+        and draft.kind in standing
+        and draft.brings_back_id is None
+    ]
+    if missing and not (because and because.strip()):
+        raise NotReviewed(missing)
+    for draft in missing:
+        draft.unreviewed_because = because
+
+
+async def roll_back(
+    session: AsyncSession,
+    jurisdiction_id: int,
+    kind: str,
+    to: int | None = None,
+    *,
+    by: str,
+    mode: Mode | None = None,
+) -> tuple[Release, Published]:
+    """Publishes the content of release ``to`` (None: the one in force before this one) once more 回退, at once.
+
+    Nobody need review it: it was in force before. All other checks are made. Returns the earlier and the new release.
+    Raises NotFound, SameContent and DraftExists as ``app.core.reviews`` does, and Inconsistent also for rows that this
+    edition of the program cannot read any more.
+    """
+    await releases.lock(session, jurisdiction_id)
+    earlier = await reviews.earlier_release(session, jurisdiction_id, kind, to)
+    await reviews.copy_as_draft(session, earlier, by=by)
+    rows = await releases.rows_of(session, earlier.id)
+    if faults := await asyncio.to_thread(_unreadable, kind, rows):
+        raise Inconsistent(faults)
+    (published,) = await publish(session, jurisdiction_id, [kind], by=by, mode=mode)
+    return earlier, published
+
+
+def _unreadable(kind: str, rows: Mapping[str, Any]) -> list[dict[str, str]]:
+    faults = []
+    for key, body in rows.items():
+        try:
+            KINDS[kind].model.model_validate(body)
+        except ValidationError as error:
+            faults += [{"path": f"{kind} {key}", "message": message} for message in messages_of(error)]
+    return faults
+
+
+async def _check(
+    session: AsyncSession,
+    jurisdiction_id: int,
+    drafts: Mapping[str, Release],
+    standing: Mapping[str, Release],
+    wanted: Collection[str],
+    usernames: Iterable[str],
+) -> None:
+    orphans = {}
+    if "calendar" in wanted:
+        orphans = await _orphans(session, jurisdiction_id, standing.get("calendar"), drafts)
+    then = {**standing, **{kind: drafts[kind] for kind in wanted}}
+    accounts = await session.scalars(select(UserAccount.username).where(UserAccount.jurisdiction_id == jurisdiction_id))
+    documents = {
+        kind: await releases.documents_of(session, then[kind].id)
+        for kind in consistency.kinds_looked_at(wanted)
+        if kind in then
+    }
+    known = frozenset([*accounts, *usernames])
+    if faults := await asyncio.to_thread(_faults, documents, wanted, known, orphans):
+        raise Inconsistent(faults)
 
 
 async def _re_decide_open(session: AsyncSession, jurisdiction_id: int, published: Collection[Published]) -> None:
@@ -133,11 +230,13 @@ async def _orphans(
 
 async def _current(session: AsyncSession, jurisdiction_id: int) -> list[Release]:
     found = await session.scalars(
-        select(Release).where(
+        select(Release)
+        .where(
             Release.jurisdiction_id == jurisdiction_id,
             Release.kind.in_(RELEASED_KINDS),
-            Release.status.in_(("draft", "published")),
+            Release.status.in_(("draft", "reviewed", "published")),
         )
+        .execution_options(populate_existing=True)
     )
     return list(found)
 

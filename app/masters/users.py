@@ -56,10 +56,10 @@ async def put_users(
 async def load_city(
     session: AsyncSession, jurisdiction_id: int, folder: Path, *, by: str, passwords: Passwords
 ) -> UsersOutcome | None:
-    """A whole folder of master files at once: drafts, checks, publication, then the people.
+    """A whole folder of master files at once: drafts, checks, publication without a review, then the people.
 
-    Repeating it changes nothing. None when there is no users file. Raises Malformed or Inconsistent with all
-    faults.
+    For setting up: a city at work loads and reviews kind by kind. Repeating it changes nothing. None when there is
+    no users file. Raises Malformed or Inconsistent with all faults.
     """
     files = read_folder(folder)
     users = files.pop("users", None)
@@ -68,7 +68,14 @@ async def load_city(
         if not (await put_file(session, jurisdiction_id, file, by=by)).nothing_changed:
             changed.append(file.kind)
     if changed:
-        await publish(session, jurisdiction_id, changed, by=by, usernames=users.rows if users else ())
+        await publish(
+            session,
+            jurisdiction_id,
+            changed,
+            by=by,
+            usernames=users.rows if users else (),
+            unreviewed_because="整套基础数据由文件夹载入",
+        )
     if users is None:
         return None
     return await put_users(session, jurisdiction_id, users.rows.values(), passwords=passwords)

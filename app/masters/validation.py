@@ -1,9 +1,11 @@
 """Judging the rows of one file: every bad row is named with its reason, and then nothing is taken."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -37,6 +39,8 @@ _SENTENCES: Final = {
     "extra_forbidden": "没有这个字段",
 }
 _INPUT_SHOWN: Final = 40
+#: what a spreadsheet in China makes of 2026-10-01 when it saves
+_SHEET_DATE: Final = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def validate(raw: RawFile) -> MasterFile:
         try:
             made = kind.model.model_validate(_filled(row, fields))
         except ValidationError as error:
-            faults += ({"path": row.place, "message": message} for message in _messages(error))
+            faults += ({"path": row.place, "message": message} for message in messages_of(error))
             bad.add(row.place)
             continue
         key = key_of(made)
@@ -102,15 +106,25 @@ def _check_header(header: Iterable[str], fields: dict[str, FieldInfo]) -> None:
 
 
 def _filled(row: RawRow, fields: dict[str, FieldInfo]) -> dict[str, Any]:
-    """An empty cell means the default of its field, where there is one."""
+    """An empty cell means the default of its field, where there is one; dates as spreadsheets write them are read."""
     return {
-        name: value
+        name: _iso(value) if isinstance(value, str) and name in fields and _holds_date(fields[name]) else value
         for name, value in row.cells.items()
         if not (isinstance(value, str) and not value.strip() and name in fields and not fields[name].is_required())
     }
 
 
-def _messages(error: ValidationError) -> Iterable[str]:
+def _holds_date(field: FieldInfo) -> bool:
+    return field.annotation is date or date in get_args(field.annotation)
+
+
+def _iso(text: str) -> str:
+    found = _SHEET_DATE.fullmatch(text.strip())
+    return f"{found[1]}-{found[2]:0>2}-{found[3]:0>2}" if found else text
+
+
+def messages_of(error: ValidationError) -> Iterable[str]:
+    """What is wrong with one row, a sentence (Chinese) for each bad member."""
     for fault in error.errors(include_url=False):
         field = ".".join(str(part) for part in fault["loc"])
         context = dict(fault.get("ctx", {}))

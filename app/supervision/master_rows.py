@@ -10,7 +10,8 @@ from app.core.errors import NotFound
 from app.core.pagination import Page, decode_cursor, digest_of, encode_cursor
 
 _OWN = text(
-    "SELECT 1 FROM release WHERE id = :id AND jurisdiction_id = :jurisdiction AND kind = :kind AND status <> 'draft'"
+    "SELECT 1 FROM release WHERE id = :id AND jurisdiction_id = :jurisdiction AND kind = :kind "
+    "AND status IN ('published', 'retired')"
 )
 _ROWS = text(
     "SELECT key, body FROM release_row WHERE release_id = :id AND (CAST(:after AS text) IS NULL OR key > :after) "

@@ -183,7 +183,7 @@ async def test_masters_are_built_once_and_only_what_changed_is_built_anew(
 
     row = {"key": "sign_limit", "value": "3 work_hour", "source": "test"}
     await releases.put_draft(session, jurisdiction_id, "policies", {"sign_limit": row}, complete=False, by="test")
-    await publish(session, jurisdiction_id, by="test")
+    await publish(session, jurisdiction_id, by="test", unreviewed_because="测试")
     changed = await cache.get(session, jurisdiction_id)
     assert (masters.policies.sign_limit, changed.policies.sign_limit) == ("2 work_hour", "3 work_hour")
     assert changed.classifier is masters.classifier

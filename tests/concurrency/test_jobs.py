@@ -44,6 +44,21 @@ async def fail(session: AsyncSession, args: Json) -> None:
     raise ValueError("13800001234 does not answer\nDETAIL: quotes data")
 
 
+async def test_a_handler_that_gives_up_keeps_what_it_wrote_and_is_not_run_again(
+    sessions: Sessions, clock: MovableClock
+) -> None:
+    async def give_up(session: AsyncSession, args: Json) -> None:
+        await note(session, args)
+        raise jobs.GiveUp("没有这个单位，电话 13800001234")
+
+    await put(sessions, "a")
+    assert await jobs.run_due(sessions, {"note": give_up}) == 1
+    assert await rows(sessions) == [("a", "dead", 1, "没有这个单位，电话 138****1234")]
+    assert await rows(sessions, "SELECT key FROM trace") == [("a",)]
+    clock.advance(days=1)
+    assert await jobs.run_due(sessions, {"note": note}) == 0
+
+
 async def test_a_job_exists_when_its_transaction_commits_and_not_otherwise(
     sessions: Sessions, clock: MovableClock
 ) -> None:

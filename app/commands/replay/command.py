@@ -183,7 +183,7 @@ async def _prepare_fold(
         # A run that was broken off may have left reports of this fold behind, with later rules in force by now.
         if any(key_of(case) not in known for case in mine) and (in_force is None or in_force.digest != digest):
             await put_file(session, jurisdiction_id, file, by=_BY)
-            await publish(session, jurisdiction_id, ["routing-rules"], by=_BY)
+            await publish(session, jurisdiction_id, ["routing-rules"], by=_BY, unreviewed_because="重放各折学到的规则")
             published = True
         release = await releases.ever_published(session, jurisdiction_id, "routing-rules", digest)
     return FoldRun(
@@ -210,7 +210,7 @@ async def _published_count(sessions: Sessions) -> int:
             select(func.count())
             .select_from(Release)
             .join(Jurisdiction, Jurisdiction.id == Release.jurisdiction_id)
-            .where(Jurisdiction.code == CODE, Release.status != "draft")
+            .where(Jurisdiction.code == CODE, Release.published_at.is_not(None))
         )
     return found or 0
 

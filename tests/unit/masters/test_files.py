@@ -42,12 +42,13 @@ def test_a_sound_file_gives_its_rows_by_key() -> None:
     "spoilt",
     [
         b"\xef\xbb\xbf" + AREAS.encode(),
+        AREAS.encode("gb18030"),
         AREAS.replace("\n", "\r\n").encode(),
         AREAS.replace("complete\n", "complete,,,,,\n").encode(),
         AREAS.replace("\n3", "\n\n,,,,,\n3").encode(),
         AREAS.rstrip("\n").encode(),
     ],
-    ids=["byte order mark", "CRLF", "padded first line", "blank lines", "no last line break"],
+    ids=["byte order mark", "GBK", "CRLF", "padded first line", "blank lines", "no last line break"],
 )
 def test_what_spreadsheets_do_makes_no_difference(spoilt: bytes) -> None:
     assert read(spoilt).documents == read(AREAS).documents
@@ -101,7 +102,7 @@ def test_a_row_with_too_many_cells_is_named() -> None:
         ("#bihuan areas complete\ncode,name,level\n", "整份替换为空不予接受"),
         ("#bihuan areas complete\ncode,name,code\n", "列名重复"),
         (AREAS + '320104,"秦淮区,district\n', "引号不成对"),
-        (AREAS.encode("gb18030"), "不是 UTF-8 编码"),
+        (AREAS.encode().replace("玄武城区".encode(), b"\xff\xfe"), "第 3 行不是 UTF-8 编码"),
         (AREAS + "320104,秦\0淮,district,,,\n", "空字符"),
     ],
 )
