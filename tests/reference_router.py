@@ -4,8 +4,10 @@ It imports nothing of the application and looks for nothing fast: every rule is 
 two agree about thousands of matters, the stored reasons are enough to check a decision by.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -22,6 +24,43 @@ DEFAULT_ORDER = (
     "coordination_desk",
 )
 BY_RULES = ("statutory_department", "territorial", "coordination_desk")
+
+
+LISTS = ("hours", "supporting_units")
+
+
+def read_export(path: Path) -> list[Row]:
+    """The rows of an exported file: a line that names the kind, a line of columns, then a line a row."""
+    with path.open(encoding="utf-8-sig", newline="") as opened:
+        assert opened.readline().startswith("#bihuan ")
+        return [{name: _value(name, cell) for name, cell in row.items()} for row in csv.DictReader(opened)]
+
+
+def _value(name: str, cell: str) -> Any:
+    cell = cell.removeprefix("'")  # stands before what a spreadsheet would rewrite
+    if name in LISTS:
+        return [part for part in cell.split("|") if part]
+    return {"true": True, "false": False}.get(cell, int(cell) if name == "position" else cell)
+
+
+def facts_of(event: Mapping[str, Any], decision: Mapping[str, Any], items: Sequence[Row]) -> dict[str, Any]:
+    """What the decision rests on, as the event itself tells it; the event has no say in what else was known then."""
+    facts = {name: value for name, value in decision["facts"].items() if name not in ("item", "major_code", "domain")}
+    key = event["item"]["key"] if event["item"] else None
+    [row] = [row for row in items if item_key(row) == key] or [{"major_code": "", "domain": ""}]
+    place = event["place"]
+    codes = [place["district_code"], place["street_code"], place["community_code"]]
+    told = {
+        "item": key,
+        "major_code": row["major_code"],
+        "domain": row["domain"],
+        "level": event["level"],
+        "areas": [code for code in codes if code],
+        "channel": event["channel"],
+        "urgency": event["urgency"],
+        "cell": place["cell_id"],
+    }
+    return facts | {name: value for name, value in told.items() if value not in (None, "", [])}
 
 
 def item_key(row: Row) -> str:
@@ -49,6 +88,8 @@ class ReferenceRouter:
         self.areas = tuple(facts.get("areas", ()))
         self.barred = self._below(accused) | self._below(facts.get("gave_back", ()))
         self.refused_for_border = False
+        #: (principle, chosen, refused or passed), in the order in which they were asked
+        self.account: list[tuple[str, str]] = []
 
     def _fact(self, name: str) -> Any:
         return self.facts.get(name) or ""
@@ -125,6 +166,12 @@ class ReferenceRouter:
     def _usable(self, code: str) -> bool:
         return code in self.units and self.units[code]["active"] and code not in self.barred
 
+    def _may_lead(self, code: str) -> bool:
+        """Usable, and not below the level to which the matter was raised."""
+        levels = ("grid", "street", "district", "city")
+        least = levels.index(self._fact("at_least") or "grid")
+        return self._usable(code) and levels.index(self.units[code]["level"].replace("community", "grid")) >= least
+
     def _is_grassroots(self, code: str) -> bool:
         unit = self.units[code]
         if unit["level"] in ("street", "community") or unit["org_type"] == "street_office":
@@ -150,7 +197,7 @@ class ReferenceRouter:
 
     def _judge(self, code: str) -> tuple[str | None, str | None]:
         """Who leads instead of, or as, the unit (None: nobody), and the number of the clause."""
-        if not self._usable(code):
+        if not self._may_lead(code):
             return None, None
         if not self._is_grassroots(code):
             return code, None
@@ -165,7 +212,7 @@ class ReferenceRouter:
             number = clause["clause_no"]
             if clause["duty"] != "basic":
                 department = clause["department"]
-                ok = self._usable(department) and not self._is_grassroots(department)
+                ok = self._may_lead(department) and not self._is_grassroots(department)
                 return (department if ok else None), number
             if leveled and self._fact("level") in ("district", "city"):
                 return None, number
@@ -237,12 +284,16 @@ class ReferenceRouter:
         """``unit`` (None: a person decides), ``step``, ``rule_no``, ``clause_no``, ``supporting`` as codes."""
         person: dict[str, Any] = {"unit": None, "step": "person", "rule_no": None, "clause_no": None, "supporting": []}
         for step in self.order:
+            outcome = "passed"
             for code, rule in self._proposals(step):
                 lead, clause = self._judge(code)
                 if lead is None:
+                    outcome = "refused"
                     continue
                 if step in BY_RULES and self._place_needed(narrowness(rule)[0] if rule else -1):
+                    self.account.append((step, outcome))
                     return person
+                self.account.append((step, "chosen"))
                 return {
                     "unit": lead,
                     "step": step,
@@ -250,6 +301,7 @@ class ReferenceRouter:
                     "clause_no": clause,
                     "supporting": self._supporting(step, code, lead, rule),
                 }
+            self.account.append((step, outcome))
         return person
 
     def _supporting(self, step: str, proposed: str, lead: str, rule: Row | None) -> list[str]:

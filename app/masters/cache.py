@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.organizations import Organizations
@@ -37,6 +37,7 @@ T = TypeVar("T")
 #: Vectors kept per jurisdiction: the one in force, and those that requests already under way began with.
 KEPT_VECTORS: Final = 3
 
+_KEYS: Final = text("SELECT key FROM release_row WHERE release_id = :release_id ORDER BY key")
 
 #: name of a part and what it was built from → the part
 _Parts = dict[tuple[Any, ...], Any]
@@ -227,13 +228,20 @@ class _Builder:
         return [] if release_id is None else await releases.documents_of(self._session, release_id)
 
     async def _ids(self, kind: str, query: Select[str, int]) -> Mapping[str, int]:
-        """Lasting ids by key. Publishing adds them, so they are read again with each new release."""
-        key = ("ids", kind, self._vector.get(kind))
+        """Lasting ids by key. Publishing adds them, so they are read again with each new release.
+
+        What only a draft has gets a negative number until then: a vector with drafts is never kept.
+        """
+        release_id = self._vector.get(kind)
+        key = ("ids", kind, release_id)
         if key not in self._parts:
             known = self._known.get(key)
             if known is None:
-                found = await self._session.execute(query)
-                known = MappingProxyType({name: id_ for name, id_ in found})
+                lasting = {name: id_ for name, id_ in await self._session.execute(query)}
+                if release_id is not None and self._published_at[kind] is None:
+                    keys = await self._session.scalars(_KEYS, {"release_id": release_id})
+                    lasting |= {name: -number for number, name in enumerate(keys, 1) if name not in lasting}
+                known = MappingProxyType(lasting)
             self._parts[key] = known
         ids: Mapping[str, int] = self._parts[key]
         return ids

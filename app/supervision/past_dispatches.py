@@ -1,6 +1,6 @@
 """Who had each event in the end, for learning: the dispatches that stood, and whether a person had chosen."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,13 +12,14 @@ from app.dispatch.rows import STEP_NAMES
 
 #: the newest this many; older ones say little about who is competent today
 MOST: Final = 20_000
+_AT_ONCE: Final = 100
 
 # An event's last lead order counts, whatever act it was given by, and only if it was not given back. Events that accuse
 # a unit went where they went for that reason; what was not accepted or cancelled was nobody's.
 _READ = text(
     """
     SELECT e.event_no, e.item_id, e.domain, e.level, e.urgency, e.channel, e.district_code, e.street_code,
-           e.community_code, e.cell_id, o.dispatched_at, u.code AS unit,
+           e.community_code, e.cell_id, e.component_id, o.dispatched_at, u.code AS unit,
            coalesce((d.data ->> 'step') <> ALL(:principles), d.actor_kind = 'user') AS by_person
     FROM event e
     JOIN LATERAL (
@@ -50,18 +51,29 @@ class PastDispatch:
     street_code: str | None
     community_code: str | None
     cell_id: str | None
+    component_id: str | None
     dispatched_at: datetime
     unit: str
     #: a person chose the unit; otherwise one of the principles did and nobody moved it
     by_person: bool
 
 
+async def past_dispatches(
+    session: AsyncSession, jurisdiction_id: int, *, since_at: datetime | None = None, most: int = MOST
+) -> AsyncIterator[Sequence[PastDispatch]]:
+    """Dispatches that stood, of events received since then, the newest first. No personal data is read.
+
+    A few at a time, so that others get their turn in between.
+    """
+    values = {"jurisdiction_id": jurisdiction_id, "since_at": since_at, "most": most, "principles": list(STEP_NAMES)}
+    rows = await session.stream(_READ, values)
+    async for some in rows.mappings().partitions(_AT_ONCE):
+        yield [PastDispatch(**row) for row in some]
+
+
 async def read_past_dispatches(
     session: AsyncSession, jurisdiction_id: int, *, since_at: datetime | None = None, most: int = MOST
 ) -> Sequence[PastDispatch]:
-    """Dispatches that stood, of events received since then, the newest first. No personal data is read."""
-    found = await session.execute(
-        _READ,
-        {"jurisdiction_id": jurisdiction_id, "since_at": since_at, "most": most, "principles": list(STEP_NAMES)},
-    )
-    return [PastDispatch(**row) for row in found.mappings()]
+    """The same all at once."""
+    pieces = past_dispatches(session, jurisdiction_id, since_at=since_at, most=most)
+    return [past async for some in pieces for past in some]

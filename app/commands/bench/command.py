@@ -7,6 +7,7 @@ from app.commands.bench.decisions import decisions
 from app.commands.bench.intake import intake
 from app.commands.bench.lists import lists
 from app.commands.bench.routing import routing
+from app.commands.bench.simulate import simulate_command
 
 app = typer.Typer(no_args_is_help=True, help="测量：时限、受理、列表、派单。")
 app.command("clocks")(clocks)
@@ -14,6 +15,7 @@ app.command("decisions")(decisions)
 app.command("intake")(intake)
 app.command("lists")(lists)
 app.command("routing")(routing)
+app.command("simulate")(simulate_command)
 
 
 @app.callback()

@@ -51,7 +51,9 @@ def router_of(release: Release, organizations: Organizations) -> Router:
 def check(decision: Decision, release: Release, organizations: Organizations, accused: Sequence[str]) -> None:
     """What the timeline keeps is read back as text; the reference sees nothing else."""
     stored = json.loads(json.dumps(decision.as_data(), ensure_ascii=False))
-    expected = ReferenceRouter(release, stored["facts"], accused).decide()
+    reference = ReferenceRouter(release, stored["facts"], accused)
+    expected = reference.decide()
+    assert [(each["step"], each["outcome"]) for each in stored["steps"]] == reference.account, stored
     supporting = [organizations.code_of(unit) for unit in decision.supporting_ids]
     told = {name: stored[name] for name in ("unit", "step", "rule_no", "clause_no")} | {"supporting": supporting}
     assert told == expected, stored
@@ -73,6 +75,7 @@ def random_matter(random: Random, items: Sequence[ItemRow], streets: Sequence[st
         areas=areas[: random.randrange(4)] if rarely else areas,
         channel=random.choice(CHANNELS),
         urgency=random.choice(("normal", "normal", "urgent", "critical")),
+        at_least=random.choice(("street", "district", "city")) if random.random() < 0.1 else "",
         at=None if random.random() < 0.05 else at,
         workday=at.isoweekday() < 6,
         component_id=random.choice(COMPONENTS) if rarely else None,
