@@ -1,5 +1,6 @@
 """The HTTP process: composition root of the API."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,17 +17,26 @@ from app.api import (
     actions,
     attachments,
     auth,
+    bulk,
     changes,
+    component_corrections,
     deliveries,
     dispatch,
+    disputes,
     events,
+    hands,
+    holds,
     inspections,
     intake,
     masters,
     problems,
+    release_check,
+    releases,
     reports,
+    simulation,
     suggestions,
     supervision,
+    users,
     work_orders,
 )
 from app.api.guards import BodyLimit, RequestMetrics
@@ -37,8 +47,9 @@ from app.core.settings import Settings, get_settings
 from app.runtime import Runtime, is_not_answering, open_runtime
 
 _ROUTERS = (
-    auth, intake, events, work_orders, reports, inspections, actions, attachments, changes, supervision,
-    deliveries, dispatch, suggestions, masters,
+    auth, intake, events, work_orders, reports, inspections, actions, bulk, attachments, changes, supervision,
+    hands, deliveries, dispatch, disputes, holds, suggestions, component_corrections, releases, simulation,
+    release_check, masters, users,
 )  # fmt: skip
 
 log = structlog.get_logger()
@@ -66,7 +77,12 @@ def create_app(
                     raise
                 # It may be back in a moment: until then /readyz says no, and afterwards the first request builds them.
                 log.warning("serve.not_warmed", reason=describe(fault))
-            yield
+            learning = asyncio.create_task(opened.history.keep_learning(opened.read_sessions, opened.masters))
+            try:
+                yield
+            finally:
+                learning.cancel()
+                await asyncio.gather(learning, return_exceptions=True)
 
     app = FastAPI(
         title="Bihuan 闭环",

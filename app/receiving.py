@@ -26,17 +26,17 @@ from app.core.database import transaction
 from app.core.errors import BihuanError, Conflict, Forbidden, Unauthenticated, Unavailable
 from app.core.faults import fault_point
 from app.core.timing import now
+from app.dispatch.loads import open_orders
 from app.events.again import ReportMoved, until_alone
-from app.events.aggregate import Act, Actor, EventAggregate
+from app.events.aggregate import Act, Actor
 from app.events.store import event_of_report, load_reports, lock_events, still_there, write_events
-from app.events.tables import Event
 from app.intake import admission, inbox
 from app.intake.amendments import is_amendment, told_by_source
 from app.intake.analysis import Analysis, Analyst, with_client_datum
 from app.intake.channels import CHANNELS, ClientTraits, Fault, MalformedMessage
-from app.intake.duplicates import DuplicateRule, KnownEvent, Sighting, lock_and_search
+from app.intake.duplicates import DuplicateRule, KnownEvent, Sighting, lock_nearest
 from app.intake.inbox import Arrival, ChangedMessage, Earlier, arrive
-from app.masters import Masters
+from app.masters import Masters, routing
 from app.runtime import Runtime
 from app.turn import Turn
 
@@ -186,10 +186,12 @@ async def _receive(
     session: AsyncSession, runtime: Runtime, client: Client, arrivals: Sequence[Arrival]
 ) -> list[Receipt | BihuanError]:
     at = now()
+    masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
     receipts: dict[UUID, Receipt | BihuanError] = {}
     legible: list[Arrival] = []
     for arrival in arrivals:
         try:
+            _refuse_unknown_receiver(masters, arrival)
             legible.append(_with_datum(client, arrival))
         except MalformedMessage as fault:
             receipts[arrival.id] = fault.as_error()
@@ -197,7 +199,6 @@ async def _receive(
     fault_point("intake.after_inbox")
     fresh = [arrival for arrival in legible if arrival.id in new]
     if fresh:
-        masters = await runtime.masters.at(session, client.jurisdiction_id, client.release_vector)
         for receipt in await _derive_and_write(session, runtime, client, masters, fresh, at):
             receipts[receipt.report_id] = receipt
     if len(fresh) < len(legible):
@@ -220,6 +221,14 @@ def _with_datum(client: Client, arrival: Arrival) -> Arrival:
     return replace(arrival, report=with_client_datum(arrival.report, client.crs))
 
 
+def _refuse_unknown_receiver(masters: Masters, arrival: Arrival) -> None:
+    """Raises ``MalformedMessage`` for a first receiver 首接单位 that no release ever had."""
+    code, channel = arrival.report.first_receiver, CHANNELS[arrival.report.channel]
+    if code is not None and masters.organizations.id_of(code) is None:
+        field = channel.message_model.model_fields["first_receiver"].alias or "first_receiver"
+        raise MalformedMessage([Fault(field, "unknown_unit", f"首接单位：没有代码为“{code}”的单位。", code)])
+
+
 async def _derive_and_write(
     session: AsyncSession,
     runtime: Runtime,
@@ -230,9 +239,11 @@ async def _derive_and_write(
 ) -> list[Receipt]:
     derived = await _analyse(masters, arrivals, at)
     rule = DuplicateRule(masters.policies.duplicate_radius_m, masters.policies.duplicate_window)
-    known, open_events = await _lock_nearest(session, rule, [one.sighting for one in derived if one.sighting])
+    known, open_events = await lock_nearest(session, rule, [one.sighting for one in derived if one.sighting])
     numbers = iter(await runtime.numbers.take(session, len(derived), at))
     act = Act(Actor("client", str(client.id)), at, at)
+    shared = frozenset[int]().union(*(_shared_duty(masters, one.analysis) for one in derived))
+    load = await open_orders(session, shared)
     receipts: list[Receipt] = []
     for one in derived:
         target = rule.nearest(one.sighting, known) if one.sighting else None
@@ -241,7 +252,12 @@ async def _derive_and_write(
             turn = Turn(masters, aggregate, act)
             loop.join(turn, one.arrival, one.analysis, client, runtime.keyring, cause="same_place")
         else:
-            aggregate, outcome = _begin(runtime, masters, client, one, next(numbers), act), "created"
+            turn = _begin(masters, client, one, next(numbers), act)
+            turn.load = dict(load)
+            loop.begin(turn, one.arrival, one.analysis, client, runtime.keyring)
+            aggregate, outcome = turn.event, "created"
+            for order in aggregate.open_orders if shared else ():
+                load[order.unit_id] = load.get(order.unit_id, 0) + 1  # the next of this batch must know
             open_events[aggregate.event.id] = aggregate
             if one.sighting and aggregate.event.ended_at is None:
                 known.append(KnownEvent(aggregate.event.id, one.sighting))
@@ -262,43 +278,32 @@ async def _derive_and_write(
     return receipts
 
 
-async def _lock_nearest(
-    session: AsyncSession, rule: DuplicateRule, sightings: Sequence[Sighting]
-) -> tuple[list[KnownEvent], dict[UUID, EventAggregate]]:
-    """The open events that these sightings may join, locked; what ended or moved meanwhile makes way for the next."""
-    known = await lock_and_search(session, sightings, rule)
-    locked: dict[UUID, EventAggregate] = {}
-    while True:
-        nearest = {rule.nearest(sighting, known) for sighting in sightings}
-        wanted = {event_id for event_id in nearest if event_id is not None and event_id not in locked}
-        if not wanted:
-            return [event for event in known if event.event_id in locked], locked
-        looked = {event.event_id: event for event in known if event.event_id in wanted}
-        for event_id, aggregate in (await lock_events(session, wanted)).items():
-            if _as_seen(aggregate.event, looked[event_id].sighting):
-                locked[event_id] = aggregate
-        known = [event for event in known if event.event_id not in wanted or event.event_id in locked]
+def _shared_duty(masters: Masters, found: Analysis) -> frozenset[int]:
+    if found.item is None or found.item.default_level != "grid":
+        return frozenset()
+    return routing.shared_duty(masters, found.location.cell_id, found.location.community_code)
 
 
-def _as_seen(event: Event, seen: Sighting) -> bool:
-    """True while the event is open, of the item and at the place where the search saw it before it was locked."""
-    same = (event.item_id, event.lon, event.lat) == (seen.item_id, *seen.lon_lat)
-    return same and event.ended_at is None and not event.accused_org_ids
-
-
-def _begin(
-    runtime: Runtime, masters: Masters, client: Client, one: _Derived, event_no: str, act: Act
-) -> EventAggregate:
+def _begin(masters: Masters, client: Client, one: _Derived, event_no: str, act: Act) -> Turn:
+    """A turn on an event of its own, with nothing done yet."""
+    receiver = one.arrival.report.first_receiver
     aggregate = admission.new_event(
-        client.jurisdiction_id, event_no, one.arrival, one.analysis, one.item_id, dict(masters.vector), act.at
+        client.jurisdiction_id,
+        event_no,
+        one.arrival,
+        one.analysis,
+        one.item_id,
+        dict(masters.vector),
+        act.at,
+        level=routing.level_of(masters, one.analysis.item, one.analysis.grade.urgency),
+        first_receiver_id=masters.organizations.id_of(receiver) if receiver else None,
     )
-    aggregate.change(aggregate.event, nobody_accused=False)
-    loop.begin(Turn(masters, aggregate, act), one.arrival, one.analysis, client, runtime.keyring)
-    return aggregate
+    return Turn(masters, aggregate, act)
 
 
 async def _analyse(masters: Masters, arrivals: Sequence[Arrival], at: datetime) -> list[_Derived]:
-    analyst = Analyst(masters.items, masters.classifier, masters.places, masters.organizations)
+    register = masters.router.components.find
+    analyst = Analyst(masters.items, masters.classifier, masters.places, masters.organizations, register)
     reports = [arrival.report for arrival in arrivals]
     # One text takes less than a thread switch is worth; a batch would hold up every other request.
     analyses = analyst.analyse(reports) if len(reports) == 1 else await asyncio.to_thread(analyst.analyse, reports)

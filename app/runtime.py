@@ -5,7 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
@@ -25,6 +25,7 @@ from app.core.retries import delay_after, describe
 from app.core.settings import Settings
 from app.core.storage import Attachments
 from app.masters import MastersCache
+from app.masters.unit_history import UnitHistory
 
 _CITY_TIME = ZoneInfo("Asia/Shanghai")
 _BLOCK = 100
@@ -80,6 +81,8 @@ class Runtime:
     passwords: Passwords
     attachments: Attachments
     numbers: EventNumbers
+    #: what past dispatches suggest; learned aside
+    history: UnitHistory = field(default_factory=UnitHistory)
 
 
 @asynccontextmanager

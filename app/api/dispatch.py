@@ -1,23 +1,28 @@
 """``POST /dispatch/preview``: whose job something would be, for the operator with a caller on the line."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Final, Literal
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.api.dependencies import ReaderDep
+from app.api.dependencies import ReaderDep, RuntimeDep
+from app.api.dispute_shapes import PrecedentShape, precedent_shape
 from app.api.problems import RESPONSES
 from app.api.shapes import CityTime, ItemShape, PlaceShape, Shape, UnitShape
+from app.api.suggested_units import SuggestedUnitShape, suggested_shapes
 from app.core.errors import Malformed
 from app.core.timing import now
+from app.dispatch.loads import open_orders
+from app.dispatch.precedents import Case, areas_of, fitting
 from app.dispatch.routing import STEP_TITLES, Decision
 from app.grid.datum import Crs
 from app.grid.locating import Location
 from app.intake.channels import CHANNELS
-from app.items.rows import ItemRow
 from app.masters import Masters, routing
+from app.masters.unit_history import circumstances
+from app.supervision import precedents
 
 router = APIRouter(prefix="/dispatch", tags=["dispatch 派单"], responses=RESPONSES)
 
@@ -84,25 +89,39 @@ class PreviewShape(Shape):
     step: str = Field(description="据以决定的原则；person 为须人工研判")
     rule_no: str | None = Field(description="规则编号")
     clause_no: str | None = Field(description="职责清单条目编号")
-    triage: str | None = Field(description="须人工研判的原因：no_rule、place_unknown")
+    triage: str | None = Field(description="须人工研判的原因：no_rule、place_unknown、level_raised")
     tried: list[str] = Field(description="考虑过的单位和规则")
     steps: list[PreviewStep] = Field(description="逐条问过的原则")
     alternatives: list[PreviewAlternative] = Field(description="其他可能的单位")
     item: ItemShape | None = Field(description="事项")
     place: PlaceShape = Field(description="定位结果")
     place_notes: list[str] = Field(description="定位说明")
+    precedents: list[PrecedentShape] = Field(description="可参照的裁决先例：同一事项、同一街道（否则区、市）")
+    suggested: list[SuggestedUnitShape] = Field([], description="以往这类事件由谁承办，最多三个；供人参考，不据以派单")
+    suggested_as_of: CityTime | None = Field(None, description="以往派单截至何时；空为尚未学习")
     at: CityTime = Field(description="按什么时间派")
     releases: dict[str, int] = Field(description="所用基础数据的版本")
 
 
 @router.post("/preview", summary="试派：不落库，说明派给谁、为什么")
-async def preview(who: ReaderDep, body: PreviewBody) -> PreviewShape:
+async def preview(who: ReaderDep, runtime: RuntimeDep, body: PreviewBody) -> PreviewShape:
     """Decides as the dispatch would, by the masters in force, without an event and without writing anything."""
     who.asker.require(*_ROLES)
     masters = who.masters
     told = _told(masters, body)
+    shared = routing.shared_duty(masters, told.place.cell_id, told.place.community_code)
+    told = replace(told, load=await open_orders(who.session, shared))
     decision = routing.preview(masters, told)
-    return _shape(masters, decision, told.item, told.place, told.at)
+    item_id = masters.item_ids.get(told.item.key) if told.item else None
+    areas = areas_of(told.place.street_code, told.place.district_code, masters.jurisdiction_code)
+    case = Case(item_id, areas, told.accused)
+    found = await precedents.of_item(who.session, who.asker.jurisdiction_id, item_id, areas)
+    offered = [precedent_shape(masters, taught) for taught in fitting(found, case, masters.organizations)]
+    place = (told.place.street_code, told.place.community_code)
+    asked = circumstances(told.item, place, told.channel, told.at)
+    suggested, as_of = runtime.history.suggested(masters, asked, barred=told.accused)
+    history = {"suggested": suggested_shapes(masters, suggested), "suggested_as_of": as_of}
+    return _shape(masters, decision, told, offered).model_copy(update=history)
 
 
 def _told(masters: Masters, body: PreviewBody) -> routing.Told:
@@ -137,7 +156,8 @@ def _told(masters: Masters, body: PreviewBody) -> routing.Told:
     )
 
 
-def _shape(masters: Masters, decision: Decision, item: ItemRow | None, place: Location, at: datetime) -> PreviewShape:
+def _shape(masters: Masters, decision: Decision, told: routing.Told, offered: list[PrecedentShape]) -> PreviewShape:
+    item, place = told.item, told.place
     titles: dict[str, str] = {name: title for name, title in STEP_TITLES.items()}
     return PreviewShape(
         lead=_unit(masters, decision.unit) if decision.unit else None,
@@ -159,7 +179,8 @@ def _shape(masters: Masters, decision: Decision, item: ItemRow | None, place: Lo
         item=ItemShape(key=item.key, name=item.name) if item else None,
         place=_place(masters, place),
         place_notes=list(place.notes),
-        at=at,
+        precedents=offered,
+        at=told.at,
         releases=dict(masters.vector),
     )
 

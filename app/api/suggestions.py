@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from app.accounts.access import Asker, user_of
 from app.api.dependencies import Reader, ReaderDep, RuntimeDep, TokenDep, WriteSession
 from app.api.problems import RESPONSES
+from app.api.release_shapes import LostShape
 from app.api.shapes import Shape, UnitShape
 from app.core.errors import Forbidden, TooMany
 from app.dispatch.rows import RoutingRuleRow
@@ -59,6 +60,7 @@ class AcceptedShape(Shape):
     draft_number: int | None = Field(description="草稿版次；空为派单目录已是如此")
     added: int = Field(description="草稿比生效的版多出的规则")
     changed: int = Field(description="草稿改动的规则")
+    lost: LostShape = Field(description="原有草稿因此失去的复核和定时")
 
 
 def _require(asker: Asker, roles: tuple[str, ...]) -> None:
@@ -99,7 +101,13 @@ async def accept_suggestion(
     found, _ = await _found(Reader(session, asker, masters), received_from)
     outcome = await accept(session, asker.jurisdiction_id, found, [id], by=asker.username)
     number = outcome.draft.number if outcome.draft else None
-    return AcceptedShape(id=id, draft_number=number, added=outcome.added, changed=outcome.changed)
+    return AcceptedShape(
+        id=id,
+        draft_number=number,
+        added=outcome.added,
+        changed=outcome.changed,
+        lost=LostShape.of(outcome.lost),
+    )
 
 
 def _shape(found: Suggestion, who: Reader) -> SuggestionShape:

@@ -1,11 +1,11 @@
 """What routing looks at, taken from an event; and the decision of a person, in the same shape as the rules' own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.accounts.organizations import Organizations
-from app.dispatch.routing import Decision, Matter
+from app.dispatch.routing import NO_LOAD, Decision, Matter, is_above
 from app.events.tables import Event
 from app.grid.datum import LonLat
 from app.grid.place_index import PlaceIndex
@@ -45,10 +45,11 @@ def matter_of(
     at: datetime,
     workday: bool | None,
     gave_back: frozenset[int] = frozenset(),
+    load: Mapping[int, int] = NO_LOAD,
 ) -> Matter:
-    """The event as the rules see it at a moment; ``gave_back`` are units that have just given it back.
+    """The event as the rules see it at a moment. One whose level is above its item's own was raised 提级.
 
-    No event knows its component or the unit that took it in yet, so that these principles pass.
+    ``gave_back``: units that have given it back. ``load``: open orders of the units on duty there, by unit id.
     """
     return Matter(
         item_key=item.key if item else None,
@@ -62,10 +63,14 @@ def matter_of(
         urgency=event.urgency,
         at=at,
         workday=workday,
+        at_least=event.level if item is not None and is_above(event.level, item.default_level) else "",
+        component_id=event.component_id,
         cell_id=site.cell_id,
         borders=site.borders,
         on_duty=site.on_duty,
+        first_receiver=event.first_receiver_id,
         gave_back=gave_back,
+        load=load,
     )
 
 

@@ -12,9 +12,10 @@ randomness: the same history gives the same answers. The views:
 - words: which kind of unit cases with such names of item and class went to.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, Self
 
 import numpy as np
@@ -84,34 +85,41 @@ class _Counts:
     """Counts along one chain from wide to narrow; of units, or of kinds of units."""
 
     def __init__(
-        self, chain: _Chain, history: Iterable[tuple[Circumstances, int]], size: int, *, lately: bool = False
+        self, chain_of: _Chain, history: Iterable[tuple[Circumstances, int]], size: int, *, lately: bool = False
     ) -> None:
-        self._chain, self._size, self._lately = chain, size, lately
+        self._chain, self._size, self._lately = chain_of, size, lately
         listed: dict[Hashable, tuple[list[int], list[int]]] = {}
         for seen, label in history:
-            for key in chain(seen):
+            for key in chain_of(seen):
                 labels, days = listed.setdefault(key, ([], []))
                 labels.append(label)
                 days.append(seen.on.toordinal())
-        self._listed = {key: (np.array(labels), np.array(days)) for key, (labels, days) in listed.items()}
-        self._counted = (
-            {} if lately else {key: np.unique(a, return_counts=True) for key, (a, _) in self._listed.items()}
-        )
+        if not lately:
+            counted = {key: Counter(labels) for key, (labels, _) in listed.items()}
+            listed = {key: (sorted(found), [found[label] for label in sorted(found)]) for key, found in counted.items()}
+        #: where the labels of a key stand in ``_labels``, and their days or numbers in ``_values``
+        self._spans: dict[Hashable, tuple[int, int]] = {}
+        begin = 0
+        for key, (labels, _) in listed.items():
+            self._spans[key] = (begin, begin + len(labels))
+            begin += len(labels)
+        self._labels = np.fromiter(chain.from_iterable(labels for labels, _ in listed.values()), np.int64, begin)
+        self._values = np.fromiter(chain.from_iterable(values for _, values in listed.values()), np.int64, begin)
 
     def shares(self, seen: Circumstances) -> Vector:
         """The smoothed share of each label, of all 1."""
         found = np.full(self._size, 1 / self._size)
         for key in self._chain(seen):
-            if key not in self._listed:
+            if key not in self._spans:
                 continue
+            begin, end = self._spans[key]
+            labels, values = self._labels[begin:end], self._values[begin:end]
             found *= _WEIGHT
             if self._lately:
-                labels, days = self._listed[key]
-                age = np.abs(days - seen.on.toordinal())
+                age = np.abs(values - seen.on.toordinal())
                 found += np.bincount(labels, np.exp(-age / _DAYS) + _OLD, self._size)
             else:
-                labels, numbers = self._counted[key]
-                found[labels] += numbers
+                found[labels] += values
             found /= found.sum()
         return found
 
@@ -159,11 +167,20 @@ class _Words:
         self._terms = TfidfVectorizer(analyzer="char", ngram_range=(1, 2))
         counted = self._terms.fit_transform([seen.text for seen, _ in history])
         self._bayes = MultinomialNB(alpha=0.1).fit(counted, [label for _, label in history])
-        self.shares = lru_cache(maxsize=4096)(self._shares)
+        texts = list(dict.fromkeys(seen.text for seen, _ in history))
+        #: of the texts that occur: most of what is asked about
+        self._known: dict[str, Vector] = dict(zip(texts, self._of(texts), strict=True))
 
-    def _shares(self, text: str) -> Vector:
-        found = np.zeros(self._size)
-        found[self._bayes.classes_] = self._bayes.predict_proba(self._terms.transform([text]))[0]
+    def shares(self, text: str) -> Vector:
+        """The share of each label, of all 1."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._of([text])[0]
+        return found
+
+    def _of(self, texts: Sequence[str]) -> Vector:
+        found: Vector = np.zeros((len(texts), self._size))
+        found[:, self._bayes.classes_] = self._bayes.predict_proba(self._terms.transform(texts))
         return found
 
 

@@ -9,7 +9,7 @@ from app.grid.datum import Crs, LonLat, to_cgcs2000
 from app.grid.place_names import PlaceNames, TextPlace
 from app.grid.rows import AreaRow, DutyGridRow
 
-How = Literal["point", "address", "area_code", "none"]
+How = Literal["point", "address", "area_code", "component", "none"]
 Precision = Literal["cell", "community", "street", "district", "none"]
 #: longitude, latitude, datum (None: not told), and whose place it is: scene, device or caller
 Point = tuple[float, float, Crs | None, str]
@@ -114,7 +114,7 @@ def _from_points(ground: Ground, points: Sequence[Point], notes: list[str]) -> t
             notes.append(f"{whose}坐标未采用：{fault}。")
             continue
         if found := ground.cells.at(*lon_lat):
-            return _in_cell(ground, *found, lon_lat), None
+            return in_cell(ground, *found, lon_lat), None
         outside = outside or lon_lat
         distance = ground.cells.metres_to_nearest(*lon_lat)
         if distance is None:
@@ -124,7 +124,8 @@ def _from_points(ground: Ground, points: Sequence[Point], notes: list[str]) -> t
     return None, outside
 
 
-def _in_cell(ground: Ground, cell_id: str, community_code: str, lon_lat: LonLat) -> Location:
+def in_cell(ground: Ground, cell_id: str, community_code: str, lon_lat: LonLat | None) -> Location:
+    """The location of something in a known cell, with the point where that is known."""
     # A cell whose community is missing from the release still tells street or district by its digits.
     known = ground.areas.known_prefix(community_code)
     path = ground.areas.path(known or "")

@@ -81,6 +81,16 @@ class PlaceIndex:
         cell = self._cells.community_of(cell_id)
         return tuple(sorted(filter(None, touching - {self.ancestors(cell or "").street})))
 
+    def in_cell(self, cell_id: str, at: LonLat | None = None) -> Location | None:
+        """The location of something that is registered in a cell, ``at`` a CGCS2000 point where that is known too.
+
+        None for a cell that the release does not have, and for a point that lies in another one.
+        """
+        community = self._cells.community_of(cell_id)
+        if community is None or (at is not None and self.cell_at(*at) != cell_id):
+            return None
+        return locating.in_cell(self._ground, cell_id, community, at)
+
     def locate(self, points: Sequence[Point], addresses: Sequence[str], area_code: str | None) -> Location:
         """Where a report belongs (see ``locating.decide``); bad input becomes a note, never an error."""
         return locating.decide(self._ground, points, addresses, area_code)

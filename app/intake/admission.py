@@ -1,5 +1,6 @@
 """发现: a report enters the system, on an event of its own or joining one that is known already."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,7 +31,7 @@ def sighting(item_id: int | None, analysis: Analysis, report: NormalisedReport, 
     point = analysis.location.lon_lat_cgcs2000
     if item_id is None or point is None or analysis.location.cell_id is None or report.demand_type == "accusation":
         return None
-    return Sighting(item_id, point, at)
+    return Sighting(item_id, point, at, report.component_id)
 
 
 def new_event(
@@ -41,6 +42,9 @@ def new_event(
     item_id: int | None,
     releases: dict[str, int],
     at: datetime,
+    *,
+    level: str,
+    first_receiver_id: int | None = None,
 ) -> EventAggregate:
     """An event begun by this report: classified and located as far as the analysis went, not yet dispatched."""
     report, place, item = arrival.report, analysis.location, analysis.item
@@ -66,16 +70,17 @@ def new_event(
             closure_profile=item.closure_profile if item else ("answer" if report.kind == "demand" else "inspection"),
             demand_type=report.demand_type,
             domain=item.domain if item else None,
-            level=item.default_level if item else "district",
+            level=level,
             urgency=analysis.grade.urgency,
             channel=report.channel,
             **place_columns(place),
             address=mask_personal_numbers(report.addresses[0]) if report.addresses else "",
             title=mask_personal_numbers(report.title or report.content[:30]),
-            component_id=None,
-            first_receiver_id=None,
+            component_id=report.component_id,
+            first_receiver_id=first_receiver_id,
             lead_unit_id=None,
             accused_org_ids=list(analysis.accused_ids),
+            nobody_accused=False,
             report_count=0,
             received_at=arrival.received_at or at,
             release_vector=releases,
@@ -87,12 +92,12 @@ def new_event(
     return aggregate
 
 
-def item_columns(item: ItemRow, item_id: int | None) -> dict[str, Any]:
-    """What an event is about, as its columns."""
+def item_columns(item: ItemRow, item_id: int | None, level: str) -> dict[str, Any]:
+    """What an event is about, as its columns. ``level``: that of the item, or what the urgency asks for."""
     return {
         "item_id": item_id,
         "domain": item.domain,
-        "level": item.default_level,
+        "level": level,
         "closure_profile": item.closure_profile,
         "standard_row_no": None,
     }
@@ -117,8 +122,8 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
     """An event for a report that leaves ``parent``: same item and place, its own number, nothing decided yet."""
     kept = (
         "jurisdiction_id item_id standard_row_no closure_profile domain level urgency district_code "
-        "street_code community_code cell_id duty_grid_code lon lat place_bucket component_id first_receiver_id "
-        "accused_org_ids release_vector"
+        "street_code community_code cell_id duty_grid_code lon lat place_bucket component_id accused_org_ids "
+        "release_vector"
     )
     return EventAggregate(
         event=plain_row(
@@ -140,11 +145,92 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
             demand_type=report.demand_type,
             address=report.address,
             title=report.title or report.content[:30],
+            first_receiver_id=None,
+            # whom this report accuses was not said when somebody said whom the others accuse
+            nobody_accused=False,
             lead_unit_id=None,
             report_count=0,
             received_at=report.received_at,
             foreign_system=None,
             foreign_ref=None,
+            **{name: getattr(parent, name) for name in kept.split()},
+        ),
+        is_new=True,
+    )
+
+
+def correction(
+    event: Event,
+    item: ItemRow | None,
+    item_id: int | None,
+    place: Location | None,
+    accused: Sequence[int] | None,
+    component: str | None,
+    *,
+    level: str,
+) -> tuple[dict[str, Any], Json]:
+    """What a person names anew, as columns of the event and for its timeline. None: nothing is said about it."""
+    changes: dict[str, Any] = item_columns(item, item_id, level) if item else {}
+    data: Json = {"item": item.key if item else None, "community": place.community_code if place else None}
+    if place is not None:
+        changes |= place_columns(place)
+    if event.split_from is not None:
+        changes.pop("place_bucket", None)  # no report joins a part by itself, wherever it is
+    if accused is not None:
+        changes |= {"accused_org_ids": list(accused), "nobody_accused": not accused}
+    if component is not None:
+        changes["component_id"] = data["component"] = component or None  # empty: it is about none
+    return changes, data
+
+
+def says_new(event: Event, changes: Mapping[str, Any]) -> bool:
+    """Whether a correction names anything that the event does not say already.
+
+    What follows from the item is not asked: its level may have been raised since.
+    """
+    follows = ("domain", "level", "closure_profile", "standard_row_no") if "item_id" in changes else ()
+    return any(getattr(event, name) != value for name, value in changes.items() if name not in follows)
+
+
+def part_event(
+    parent: Event, item: ItemRow, item_id: int, level: str, event_no: str, at: datetime, *, address_kept: bool
+) -> EventAggregate:
+    """拆分件: an event for part of the work of ``parent``, at its place and about its accused, without any report.
+
+    ``address_kept``: the parent's address is the centre's alone; a part has no report that would say so, and so it
+    gets neither the address nor the title. No report joins it by itself: callers belong to ``parent``.
+    """
+    kept = (
+        "jurisdiction_id channel demand_type urgency district_code street_code community_code cell_id duty_grid_code "
+        "lon lat accused_org_ids nobody_accused release_vector"
+    )
+    return EventAggregate(
+        event=plain_row(
+            Event,
+            id=uuid7(),
+            event_no=event_no,
+            seq=0,
+            head=CHAIN_START,
+            head_n=0,
+            head_tag=b"",
+            state="analyzing",
+            end_kind=None,
+            ended_at=None,
+            settled_at=None,
+            merged_into=None,
+            split_from=parent.id,
+            triage=None,
+            address="" if address_kept else parent.address,
+            title=item.name if address_kept else parent.title,
+            place_bucket=None,
+            component_id=parent.component_id if parent.item_id == item_id else None,
+            first_receiver_id=None,
+            lead_unit_id=None,
+            report_count=0,
+            received_at=at,
+            foreign_system=None,
+            foreign_ref=None,
+            **item_columns(item, item_id, level),
             **{name: getattr(parent, name) for name in kept.split()},
         ),
         is_new=True,
@@ -220,7 +306,11 @@ def admit_report(
     if not reporter.anonymous:
         _seal_identity(aggregate, report.id, reporter, arrival.data_key, keyring)
     aggregate.change(event, report_count=event.report_count + 1)
+    if event.component_id is None and source.component_id is not None and event.state == "analyzing":
+        aggregate.change(event, component_id=source.component_id)  # once it is decided, a person says so by correcting
     data: Json = {"channel": source.channel, "cause": cause, "release": dict(event.release_vector)}
+    if source.component_id is not None:
+        data["component"] = source.component_id
     aggregate.record(act, "received", report=report, data=data, note="")
     aggregate.record(act, "analyzed", report=report, data=analysis.as_data(), note="")
     heed_danger(aggregate, analysis.danger)

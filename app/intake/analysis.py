@@ -7,6 +7,7 @@ from typing import Any
 from app.accounts.organizations import Organizations
 from app.grid.locating import Location
 from app.grid.place_index import PlaceIndex
+from app.intake.components import Register, at_odds, item_of, located, place_of
 from app.intake.normalised import NormalisedReport
 from app.items.catalogue import Catalogue
 from app.items.classifier import Classification, Classifier
@@ -26,12 +27,14 @@ class Analysis:
     accused_ids: tuple[int, ...]
     #: the report names an accused unit that nobody could identify: routing might send it to the accused
     accused_unknown: bool
+    #: what the register of components says of it; Chinese sentences
+    notes: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """The findings as the timeline keeps them; no text of the report."""
         data: dict[str, Any] = {
             "item": self.item.key if self.item else None,
-            "by": "source_class" if self.item and self.classification is None else "classifier",
+            "by": self._item_by,
             "location": {
                 "how": self.location.how,
                 "precision": self.location.precision,
@@ -51,7 +54,16 @@ class Analysis:
             data["threshold"] = round(self.classification.threshold, 4)
         if self.danger is not None:
             data["danger"] = {"rule": self.danger.rule, "handover": self.danger.handover}
+        if self.notes:
+            data["notes"] = list(self.notes)
         return data
+
+    @property
+    def _item_by(self) -> str:
+        """What told the item: the source's class, the register of components, or the classifier."""
+        if self.item is None or self.classification is None:
+            return "source_class" if self.item else "classifier"
+        return "component" if self.classification.abstained else "classifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ class Analyst:
     classifier: Classifier
     places: PlaceIndex
     organizations: Organizations
+    register: Register = lambda _: None
 
     def analyse(self, reports: Sequence[NormalisedReport]) -> list[Analysis]:
         """Analyses many reports at once; the classifier sees only those whose source named no item."""
@@ -79,22 +92,32 @@ class Analyst:
         if classification is not None and not classification.abstained:
             item = self.items.item(classification.top[0].item_key)
         text = f"{report.title} {report.content}"
+        location = self.places.locate(
+            # a caller's own position says less about the scene than the address they gave for it
+            [
+                (point.lon, point.lat, point.crs, point.role)
+                for point in report.points
+                if point.role != "caller" or not report.addresses
+            ],
+            report.addresses or (text,),
+            report.area_code,
+        )
+        component = self.register(report.component_id)
+        notes: list[str] = []
+        if component is not None:
+            own = place_of(component, self.places)
+            if item is None and not at_odds(location, own) and (item := item_of(component, self.items)) is not None:
+                notes.append(f"事项取自部件 {component.component_id} 的登记。")
+            location = located(component, location, own)
+        elif report.component_id:
+            notes.append(f"部件 {report.component_id} 没有登记。")
         standard = self.items.default_standard(item.key) if item else None
         accused = self.organizations.find(report.accused_unit) if report.accused_unit else None
         danger = danger_to_life(text)
         return Analysis(
             item=item,
             classification=classification,
-            location=self.places.locate(
-                # a caller's own position says less about the scene than the address they gave for it
-                [
-                    (point.lon, point.lat, point.crs, point.role)
-                    for point in report.points
-                    if point.role != "caller" or not report.addresses
-                ],
-                report.addresses or (text,),
-                report.area_code,
-            ),
+            location=location,
             danger=danger,
             grade=graded(
                 text,
@@ -105,6 +128,7 @@ class Analyst:
             ),
             accused_ids=(accused,) if accused is not None else (),
             accused_unknown=report.demand_type == "accusation" and accused is None,
+            notes=tuple(notes),
         )
 
 

@@ -12,6 +12,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import fetch
+from app.events.aggregate import EventAggregate
+from app.events.store import lock_events
+from app.events.tables import Event
 from app.grid.datum import distance_m
 
 LonLat = tuple[float, float]
@@ -44,6 +47,8 @@ class Sighting:
     item_id: int
     lon_lat: LonLat
     received_at: datetime
+    #: the registered component that it names; two different ones are never the same thing
+    component_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class DuplicateRule:
             (distance_m(sighting.lon_lat, event.sighting.lon_lat), event.event_id)
             for event in known
             if event.sighting.item_id == sighting.item_id
+            and event.sighting.component_id in (None, sighting.component_id or event.sighting.component_id)
             and abs(sighting.received_at - event.sighting.received_at) <= self.window
         ]
         near = [(metres, event_id) for metres, event_id in fitting if metres <= self.radius_m]
@@ -78,7 +84,7 @@ class DuplicateRule:
 _LOCK = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k"
 
 _SEARCH = """
-    SELECT e.id, e.item_id, e.lon, e.lat, e.received_at
+    SELECT e.id, e.item_id, e.lon, e.lat, e.received_at, e.component_id
     FROM unnest($1::integer[], $2::bigint[]) AS s(item_id, bucket)
     JOIN event e ON e.item_id = s.item_id AND e.place_bucket = s.bucket AND e.ended_at IS NULL
     WHERE e.received_at >= $3 AND e.lon IS NOT NULL AND e.demand_type IS DISTINCT FROM 'accusation'
@@ -109,6 +115,30 @@ async def lock_and_search(
         min(sighting.received_at for sighting in sightings) - rule.window,
     )
     return [
-        KnownEvent(event_id, Sighting(item_id, (lon, lat), received_at))
-        for event_id, item_id, lon, lat, received_at in found
+        KnownEvent(event_id, Sighting(item_id, (lon, lat), received_at, component_id))
+        for event_id, item_id, lon, lat, received_at, component_id in found
     ]
+
+
+async def lock_nearest(
+    session: AsyncSession, rule: DuplicateRule, sightings: Sequence[Sighting]
+) -> tuple[list[KnownEvent], dict[UUID, EventAggregate]]:
+    """The open events that these sightings may join, locked; what ended or moved meanwhile makes way for the next."""
+    known = await lock_and_search(session, sightings, rule)
+    locked: dict[UUID, EventAggregate] = {}
+    while True:
+        nearest = {rule.nearest(sighting, known) for sighting in sightings}
+        wanted = {event_id for event_id in nearest if event_id is not None and event_id not in locked}
+        if not wanted:
+            return [event for event in known if event.event_id in locked], locked
+        looked = {event.event_id: event for event in known if event.event_id in wanted}
+        for event_id, aggregate in (await lock_events(session, wanted)).items():
+            if _as_seen(aggregate.event, looked[event_id].sighting):
+                locked[event_id] = aggregate
+        known = [event for event in known if event.event_id not in wanted or event.event_id in locked]
+
+
+def _as_seen(event: Event, seen: Sighting) -> bool:
+    """True while the event is open, of the item and at the place where the search saw it before it was locked."""
+    same = (event.item_id, event.lon, event.lat) == (seen.item_id, *seen.lon_lat)
+    return same and event.ended_at is None and not event.accused_org_ids

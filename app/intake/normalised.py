@@ -62,6 +62,10 @@ class NormalisedReport:
     addresses: tuple[str, ...] = ()
     #: division code given by the source (6, 9 or 12 digits)
     area_code: str | None = None
+    #: the registered component 部件 that it is about; the register may not have it (yet)
+    component_id: str | None = None
+    #: code of the unit that took it in 首接单位
+    first_receiver: str | None = None
     points: tuple[PointClaim, ...] = ()
     reporter: Reporter = field(default_factory=Reporter)
     confidential: bool = False

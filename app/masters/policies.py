@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.accounts.access import CENTRE_ROLES
 from app.clocks.limits import Limit
 from app.clocks.pauses import GivenBack
+from app.dispatch.routing import LEVELS
 from app.feedback.answers import SCALES
 
 
@@ -46,6 +47,12 @@ def _code(text: str) -> str:
 
 def _maybe_limit(text: str) -> str:
     return _limit(text) if text else ""
+
+
+def _maybe_level(text: str) -> str:
+    if text and text not in LEVELS:
+        raise ValueError(f"应为 {'、'.join(LEVELS)} 之一，或留空")
+    return text
 
 
 def _multiple(text: str) -> float:
@@ -96,6 +103,7 @@ class Known:
 
 _BY_URGENCY = "空：不按紧急程度另定；北京 2 小时、24 小时两档用它（DOMAIN.md §5）"
 _OURS = "项目默认值，可改"
+_BY_SEVERITY = "空：层级只按事项；填写后该紧急程度的事件至少由这一级主办（DOMAIN.md §4.4 按事项、轻重和是否跨界定级）"
 _SHANGHAI = "上海 1/5/15 个工作日分档（DOMAIN.md §5）"
 
 KNOWN: dict[str, Known] = {
@@ -103,6 +111,8 @@ KNOWN: dict[str, Known] = {
     "duplicate_window_hours": Known(_positive, "24", "运城规范：相似案件默认时段 24 小时（DOMAIN.md §4.2）"),
     "classify_min_precision": Known(_share, "0.85", _OURS),
     "border_within_m": Known(_positive, "10", "事发地距相邻街道多少米以内算跨界（项目默认值，可改）"),
+    "least_level.urgent": Known(_maybe_level, "", _BY_SEVERITY),
+    "least_level.critical": Known(_maybe_level, "", _BY_SEVERITY),
     "sign_limit": Known(_limit, "2 work_hour", _OURS),
     "first_contact_limit": Known(_limit, "1 legal_work_day", "上海某街道：1 个工作日内先行联系（DOMAIN.md §5）"),
     "total_limit.inquiry": Known(_limit, "1 legal_work_day", _SHANGHAI),
@@ -220,6 +230,10 @@ class Policies:
         """Metres from the cell of another street within which a place belongs to both."""
         return float(self._values["border_within_m"])
 
+    def least_level(self, urgency: str) -> str:
+        """The lowest level that may lead what is so urgent; empty: that of the item, whatever it is."""
+        return str(self._values.get(f"least_level.{urgency}", ""))
+
     @property
     def sign_limit(self) -> str:
         """Until an order must be signed for, as ``"2 work_hour"``."""
@@ -275,6 +289,11 @@ class Policies:
     def appeal_window(self) -> str:
         """From closing, in which a unit may appeal against lateness, as ``"5 legal_work_day"``."""
         return str(self._values["appeal_window"])
+
+    @property
+    def return_window(self) -> str:
+        """From dispatch, in which a unit may ask to give an order back, as ``"2 work_day"``."""
+        return str(self._values["return_window"])
 
     @property
     def appeal_reviewers(self) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """Routing by the masters in force: an event, or what a caller tells of one that does not exist yet."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.clocks.calendar import CHINA_TIME
 from app.dispatch.matters import matter_of, site_of
-from app.dispatch.routing import Decision, Matter
+from app.dispatch.routing import NO_LOAD, Decision, Matter, is_above
 from app.events.tables import Event
 from app.grid.locating import Location
 from app.items.rows import ItemRow
@@ -26,6 +27,8 @@ class Told:
     component_id: str | None = None
     first_receiver: int | None = None
     accused: frozenset[int] = frozenset()
+    #: open orders by unit id, see ``shared_duty``
+    load: Mapping[int, int] = field(default_factory=dict)
 
 
 def workday(masters: Masters, at: datetime) -> bool | None:
@@ -34,19 +37,49 @@ def workday(masters: Masters, at: datetime) -> bool | None:
     return calendar.is_working_day(at.astimezone(CHINA_TIME).date()) if calendar else None
 
 
-def decide(masters: Masters, event: Event, at: datetime, *, gave_back: frozenset[int] = frozenset()) -> Decision:
-    """Whose job the event is at this moment. ``gave_back``: units that have just given it back."""
+def shared_duty(masters: Masters, cell_id: str | None, community_code: str | None) -> frozenset[int]:
+    """Ids of the units whose open orders decide which of them is nearest at this place 就近值守; empty: nothing to ask.
+
+    Only a place that several units are on duty for needs their load: elsewhere nobody reads it.
+    """
+    if "nearest_on_duty" not in masters.router.steps:
+        return frozenset()
+    units = masters.places.staffed_by(cell_id, community_code)
+    ids = (masters.organizations.id_of(code) for code in units) if len(units) > 1 else ()
+    return frozenset(unit for unit in ids if unit is not None)
+
+
+def level_of(masters: Masters, item: ItemRow | None, urgency: str) -> str:
+    """The level of an event: its item's own, or what the city asks at least for its urgency 分级."""
+    own = item.default_level if item else "district"
+    least = masters.policies.least_level(urgency)
+    return least if least and is_above(least, own) else own
+
+
+def decide(
+    masters: Masters,
+    event: Event,
+    at: datetime,
+    *,
+    gave_back: frozenset[int] = frozenset(),
+    load: Mapping[int, int] = NO_LOAD,
+) -> Decision:
+    """Whose job the event is at this moment.
+
+    ``gave_back``: units that have given it back. ``load``: other open orders by unit id, see ``shared_duty``.
+    """
     item = masters.items.item(masters.item_keys[event.item_id]) if event.item_id else None
     point = (event.lon, event.lat) if event.lon is not None and event.lat is not None else None
     areas = (event.district_code, event.street_code, event.community_code)
     site = site_of(masters.places, areas, event.cell_id, point, border_within_m=masters.policies.border_within_m)
-    matter = matter_of(event, item, site, at=at, workday=workday(masters, at), gave_back=gave_back)
+    matter = matter_of(event, item, site, at=at, workday=workday(masters, at), gave_back=gave_back, load=load)
     return masters.router.decide(matter)
 
 
 def preview(masters: Masters, told: Told) -> Decision:
     """Whose job it would be; nothing is written."""
     item, place = told.item, told.place
+    level = told.level or level_of(masters, item, told.urgency)
     areas = (place.district_code, place.street_code, place.community_code)
     site = site_of(
         masters.places, areas, place.cell_id, place.lon_lat_cgcs2000, border_within_m=masters.policies.border_within_m
@@ -56,7 +89,8 @@ def preview(masters: Masters, told: Told) -> Decision:
         item_name=item.name if item else "",
         major_code=item.major_code if item else "",
         domain=item.domain if item else "",
-        level=told.level or (item.default_level if item else "district"),
+        level=level,
+        at_least=level if item is not None and is_above(level, item.default_level) else "",
         areas=site.areas,
         channel=told.channel,
         accused=told.accused,
@@ -68,5 +102,6 @@ def preview(masters: Masters, told: Told) -> Decision:
         borders=site.borders,
         on_duty=site.on_duty,
         first_receiver=told.first_receiver,
+        load=told.load,
     )
     return masters.router.decide(matter)

@@ -23,7 +23,7 @@ from app.masters.routing import workday
 from app.masters.validation import MasterFile
 from app.supervision.past_dispatches import PastDispatch, read_past_dispatches
 
-_KINDS = ("routing-rules", "routing-steps", "duty-list")
+_KINDS = ("routing-rules", "routing-steps", "duty-list", "components")
 
 
 async def find_suggestions(
@@ -65,14 +65,15 @@ def _suggest(
     matters: dict[str, Matter] = {}
     history: list[PastDecision] = []
     for each in past:
-        known = _past_of(each, masters)
+        known = past_of(each, masters)
         if known is not None:
             history.append(known)
             matters[each.event_no] = _matter_of(each, known.seen, masters)
 
     def decider_of(rules: Sequence[RoutingRuleRow]) -> Decider:
-        # No event knows its component yet, so that the register has nothing to say here.
-        router = Router(rules, masters.organizations, duties=rows["duty-list"], steps=steps)
+        router = Router(
+            rules, masters.organizations, components=rows["components"], duties=rows["duty-list"], steps=steps
+        )
 
         def decide(asked: PastDecision) -> Decision:
             return router.decide(matters[asked.ref])
@@ -101,8 +102,8 @@ def _area_name(masters: Masters, code: str) -> str:
     return area.name if area else code
 
 
-def _past_of(past: PastDispatch, masters: Masters) -> PastDecision | None:
-    """None for an item that today's list does not have any more."""
+def past_of(past: PastDispatch, masters: Masters) -> PastDecision | None:
+    """What can be learned from; None for an item that today's list does not have any more."""
     item = masters.items.item(masters.item_keys.get(past.item_id, ""))
     if item is None:
         return None
@@ -132,6 +133,7 @@ def _matter_of(past: PastDispatch, seen: Circumstances, masters: Masters) -> Mat
         urgency=past.urgency,
         at=past.dispatched_at,
         workday=workday(masters, past.dispatched_at),
+        component_id=past.component_id,
         cell_id=past.cell_id,
         on_duty=masters.places.staffed_by(past.cell_id, past.community_code),
     )

@@ -2,7 +2,8 @@
 
 A unit of a street or below leads only its basic duties 基本履职事项, where the city has published a duty list: what is
 taken back or only assisted goes to the department that the clause names, what no clause covers is refused. Refused too
-are closed units, accused units and units that have just given it back, with all that is under them.
+are closed units, accused units and units that have just given it back, with all that is under them, and whoever is
+below the level to which the matter was raised.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import Final, NamedTuple
 
 from app.accounts.organizations import Organizations
 from app.accounts.rows import OrganizationRow
-from app.dispatch.routing.matter import DISTRICT, STREET, Matter
+from app.dispatch.routing.matter import DISTRICT, STREET, Matter, is_above
 from app.dispatch.routing.registers import Duties
 from app.dispatch.rows import DutyRow
 
@@ -20,6 +21,9 @@ ACCUSED: Final = "被举报单位或其下属，回避"
 _GRASSROOTS_LEVELS: Final = ("street", "community")
 _GRASSROOTS_TYPES: Final = ("street_office", "section", "grid_team")
 _ABOVE_STREETS: Final = {"district": "区级", "city": "市级"}
+_UP_TO: Final = {"street": "街道级", **_ABOVE_STREETS}
+#: a unit's level → a matter's
+_OF_UNITS: Final = {"community": "grid"}
 
 
 class Verdict(NamedTuple):
@@ -69,6 +73,12 @@ class Units:
     def office_of(self, street: str) -> str | None:
         """The active street office 街道办 of a street."""
         return self._offices.get(street)
+
+
+def reaches(organizations: Organizations, code: str, level: str) -> bool:
+    """Whether a unit of the release is of a matter's level or a higher one."""
+    row = organizations.by_code(code)
+    return row is not None and not is_above(level, _OF_UNITS.get(row.level, row.level))
 
 
 class Barred:
@@ -124,8 +134,15 @@ class Guard:
             return "不存在或已停用"
         return self._barred.why(unit) if self._barred else ""
 
-    def _judged(self, code: str) -> Verdict:
+    def _why_not_lead(self, code: str) -> str:
+        """Why it cannot lead, whatever the duty list says."""
+        least = self._matter.at_least
         if why := self._why_not_at_all(code):
+            return why
+        return f"低于提级后的{_UP_TO[least]}" if least and not reaches(self._units.organizations, code, least) else ""
+
+    def _judged(self, code: str) -> Verdict:
+        if why := self._why_not_lead(code):
             return Verdict(None, why)
         street = self._units.street_of(code)
         if street is None:
@@ -145,7 +162,7 @@ class Guard:
 
     def _handed_up(self, clause: DutyRow) -> Verdict:
         said = f"职责清单 {clause.clause_no} 列为{'收回' if clause.duty == 'taken_back' else '配合'}事项"
-        why = self._why_not_at_all(clause.department)
+        why = self._why_not_lead(clause.department)
         if not why and self._units.street_of(clause.department) is not None:
             why = "也属街道"
         if why == ACCUSED:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any, Final
 
 #: China has one zone and no summer time
@@ -11,6 +12,15 @@ LOCAL: Final = timezone(timedelta(hours=8))
 DISTRICT: Final = 6
 STREET: Final = 9
 COMMUNITY: Final = 12
+#: of matters and units, from the lowest; a community's units are the grid's
+LEVELS: Final = ("grid", "street", "district", "city")
+#: of a place where nobody asks how busy its units are
+NO_LOAD: Final[Mapping[int, int]] = MappingProxyType({})
+
+
+def is_above(level: str, other: str) -> bool:
+    """Whether a level is higher than another."""
+    return LEVELS.index(level) > LEVELS.index(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class Matter:
     at: datetime | None = None
     #: by the city's calendar; None: rules for certain days do not apply
     workday: bool | None = None
+    #: no unit below this level leads: it was raised above its item's own 提级; empty: it was not
+    at_least: str = ""
     #: the registered component 部件 it is about
     component_id: str | None = None
     cell_id: str | None = None
@@ -57,6 +69,7 @@ class Matter:
             "major_code": self.major_code,
             "domain": self.domain,
             "level": self.level,
+            "at_least": self.at_least,
             "areas": list(self.areas),
             "channel": self.channel,
             "urgency": self.urgency,

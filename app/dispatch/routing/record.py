@@ -16,6 +16,11 @@ _MOST_TRIED: Final = 8
 _MOST_ALTERNATIVES: Final = 4
 _MOST_REFUSED: Final = 3
 _MOST_LOOKED_AT: Final = 24
+_WHY_A_PERSON: Final = {
+    "place_unknown": "有按地点分派的规则，但地点不明",
+    "level_raised": "已提级，而提级后的层级没有适用的派单规则",
+    "no_rule": "没有适用的派单规则",
+}
 
 
 class Record:
@@ -50,12 +55,12 @@ class Record:
             self._refused.setdefault(unit, Alternative(unit, rule.row.rule_no if rule else "", verdict.reason))
 
     def person(self, triage: str) -> Decision:
-        """The decision that a person must decide. ``triage``: place_unknown or no_rule."""
+        """The decision that a person must decide. ``triage``: place_unknown, level_raised or no_rule."""
         matter = self._walk.matter
         if triage == "place_unknown":
             for rule in islice(self._walk.city.catalogue.out_of_sight(matter), _MOST_TRIED):
                 self._said.setdefault(f"规则 {rule.row.rule_no} 要看地点，而地点未知")
-        why = "有按地点分派的规则，但地点不明" if triage == "place_unknown" else "没有适用的派单规则"
+        why = _WHY_A_PERSON[triage]
         return Decision(
             unit=None,
             unit_id=None,

@@ -65,6 +65,11 @@ class Router:
             finds_desk=finds_desk,
         )
 
+    @property
+    def components(self) -> Components:
+        """The register of components of the release."""
+        return self._city.components
+
     def decide(self, matter: Matter) -> Decision:
         """The unit that leads, with every reason; never raises for a valid matter."""
         guard = Guard(matter, self._city.units, self._duties, by_level="level" in self.steps)
@@ -83,7 +88,9 @@ class Router:
                     return record.person("place_unknown")
                 else:
                     return record.decided(step, answer, verdict, verdict.lead)
-        return record.person("place_unknown" if next(self._city.catalogue.out_of_sight(matter), None) else "no_rule")
+        if next(self._city.catalogue.out_of_sight(matter), None):
+            return record.person("place_unknown")
+        return record.person("level_raised" if matter.at_least else "no_rule")
 
     def _place_decides(self, walk: Walk, step: str, answer: Proposal) -> bool:
         """Whether a rule that only lacks the place names the matter more closely: then a person finds the place."""

@@ -13,6 +13,7 @@ from app.intake.channels.fields import Choice, Code, Degrees, Moment, Number, Ph
 from app.intake.channels.vocabulary import (
     GENDERS,
     AreaCodeField,
+    ComponentField,
     CrsField,
     DemandTypeField,
     Sha256Field,
@@ -96,7 +97,7 @@ class HotlineMessage(HotlineKey, Message):
     quotable: ClassVar[frozenset[str]] = frozenset((
         "orderNum", "revision", "callTime", "orderType", "itemCode", "areaCode", "crs", "confidential",
         "anonymous", "replyRequired", "urgency", "answeredDirectly", "refusedAs",
-        "relatedOrderNum", "recordingNo", "operatorNo",
+        "relatedOrderNum", "recordingNo", "operatorNo", "componentId", "firstReceiver",
     ))
     # fmt: on
 
@@ -141,6 +142,15 @@ class HotlineMessage(HotlineKey, Message):
     lat: Annotated[float, Degrees()] | None = Field(None, alias="lat", title="纬度", description="事发地纬度，度")
     crs: CrsField | None = Field(
         None, alias="crs", title="坐标系", description="有经纬度时必填，除非接入配置中已约定坐标系"
+    )
+    component_id: ComponentField | None = Field(
+        None,
+        alias="componentId",
+        title="部件标识码",
+        description="涉及的城市部件（路灯、井盖等）的标识码；部件登记中有的，可据以补充地点和事项",
+    )
+    first_receiver: Annotated[str, Code(64)] | None = Field(
+        None, alias="firstReceiver", title="首接单位", description="最先接到该诉求的单位代码"
     )
     confidential: Flag = Field(False, alias="confidential", title="是否保密", description="来电人要求对承办单位保密")
     anonymous: Flag = Field(
@@ -217,6 +227,8 @@ class HotlineMessage(HotlineKey, Message):
             item_hint=(self.item_code,) if self.item_code else tuple(name for name in classes if name),
             addresses=(self.address,) if self.address else (),
             area_code=self.area_code,
+            component_id=self.component_id,
+            first_receiver=self.first_receiver,
             points=points,
             reporter=Reporter(name=None if self.anonymous else self.caller_name, phones=phones, gender=self.caller_sex),
             # Who asks to stay unnamed must not be traced by the unit through the number either.

@@ -31,7 +31,7 @@ from app.intake.channels.fields import (
     YesNo,
     pair_fault,
 )
-from app.intake.channels.vocabulary import CrsField, DemandTypeField, Sha256Field
+from app.intake.channels.vocabulary import ComponentField, CrsField, DemandTypeField, Sha256Field
 from app.intake.normalised import NormalisedReport, Picture, PointClaim, Reporter
 
 CODE: Final = "snapshot"
@@ -152,7 +152,7 @@ class SnapshotMessage(SnapshotKey, Message):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": _EXAMPLES})
     quotable: ClassVar[frozenset[str]] = frozenset(
-        ("request_id", "category", "taken_at", "submitted_at", "crs", "accuracy_m", "demand_type")
+        ("request_id", "category", "taken_at", "submitted_at", "crs", "accuracy_m", "demand_type", "component_id")
     )
 
     category: Annotated[tuple[str, ...], ClassPath()] = Field(
@@ -171,7 +171,10 @@ class SnapshotMessage(SnapshotKey, Message):
     )
     accuracy_m: Annotated[float, Number(0, 100_000)] | None = Field(None, title="定位精度", description="米")
     address: Annotated[str, Text(300)] | None = Field(
-        None, title="地址", description="问题所在地址；地址与经纬度至少填一项"
+        None, title="地址", description="问题所在地址；地址、经纬度、部件标识码至少填一项"
+    )
+    component_id: ComponentField | None = Field(
+        None, title="部件标识码", description="扫描设施上的二维码或编号所得的部件标识码"
     )
     reporter_name: Annotated[str, Text(60)] | None = Field(None, title="上报人姓名", description="可不填")
     phone: Annotated[tuple[str, ...], Phones()] = Field((), title="联系电话", description="可不填")
@@ -184,8 +187,9 @@ class SnapshotMessage(SnapshotKey, Message):
                 yield fault
             if sound("crs") and self.lon is not None and self.lat is not None and self.crs is None:
                 yield Fault("crs", "missing", "坐标系：有经纬度时必填，应为 wgs84、gcj02、bd09 或 cgcs2000。")
-            if sound("address") and self.lon is None and self.lat is None and self.address is None:
-                yield Fault("address", "no_place", "经纬度和地址至少填一项，以便找到问题所在地。")
+            placed = self.address is not None or self.component_id is not None
+            if sound("address", "component_id") and self.lon is None and self.lat is None and not placed:
+                yield Fault("address", "no_place", "经纬度、地址、部件标识码至少填一项，以便找到问题所在地。")
         if (
             sound("taken_at", "submitted_at")
             and self.taken_at is not None
@@ -209,6 +213,7 @@ class SnapshotMessage(SnapshotKey, Message):
             occurred_at=self.submitted_at,
             item_hint=self.category,
             addresses=(self.address,) if self.address else (),
+            component_id=self.component_id,
             points=points,
             reporter=Reporter(
                 name=None if self.anonymous else self.reporter_name,

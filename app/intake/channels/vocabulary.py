@@ -54,4 +54,6 @@ UrgencyField = Annotated[Urgency, Choice(URGENCIES)]
 CrsField = Annotated[Crs, Choice(DATUMS)]
 #: division code of a district, street or community
 AreaCodeField = Annotated[str, Code(12, r"[0-9]{6}(?:[0-9]{3}){0,2}", "为 6、9 或 12 位区划代码")]
+#: as the label on a facility has it: the register may not know it yet
+ComponentField = Annotated[str, Code(64)]
 Sha256Field = Annotated[str, Code(64, r"[0-9A-Fa-f]{64}", "为 64 位十六进制的 SHA-256 摘要")]
