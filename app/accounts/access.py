@@ -1,7 +1,7 @@
 """Who asks: the person with their seats, or the machine client; read from the database at every request."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from app.accounts.organizations import Organizations
 from app.accounts.tokens import AccessToken, ClientSubject, UserSubject
 from app.core.database import fetch
 from app.core.errors import Forbidden, Unauthenticated
+from app.core.timing import now
 
 #: seats of the centre: what they see is an area; the order is that of the one in which somebody is taken to act
 CENTRE_ROLES = (
@@ -26,6 +27,8 @@ CENTRE_ROLES = (
 )
 #: seats in a unit: what they see is that unit's part in events
 UNIT_ROLES = ("unit_liaison", "handler", "grid_worker")
+#: the three separated administrators (DESIGN.md §6): no deputy ever holds their seats, nor is one of them a deputy
+ADMINISTRATORS = ("system_administrator", "security_administrator", "audit_administrator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,23 @@ class Seat:
     role: str
     area: str | None
     org_id: int | None
+    #: whose seat it is, held as that person's deputy 代理; None: their own
+    lent_by: UUID | None = None
+    #: that person's organization
+    home_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody for whom a deputy stands in now."""
+
+    user_id: UUID
+    org_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """A person who is logged in, with their current seats."""
+    """A person who is logged in, with their current seats: their own first, then those they hold as a deputy."""
 
     user_id: UUID
     username: str
@@ -51,6 +66,29 @@ class Asker:
     release_vector: dict[str, int]
     #: as of a ``Client``
     police_client_id: int | None = None
+    #: those whose deputy they are
+    principals: tuple[Principal, ...] = ()
+
+    @property
+    def persons(self) -> frozenset[str]:
+        """Their id and those of their principals: what one of them did, none of them may judge."""
+        return frozenset(str(each) for each in (self.user_id, *(p.user_id for p in self.principals)))
+
+    @property
+    def homes(self) -> frozenset[int]:
+        """Their organization and those of their principals."""
+        return frozenset((self.org_id, *(p.org_id for p in self.principals)))
+
+    def for_themselves(self) -> "Asker":
+        """The same person with nothing but their own seats."""
+        return replace(self, seats=tuple(seat for seat in self.seats if seat.lent_by is None))
+
+    def capacities(self) -> "Iterator[tuple[UUID | None, Asker]]":
+        """In whose place they may act: their own (None) first, then each principal's, with that one's seats alone."""
+        yield None, self.for_themselves()
+        for one in self.principals:
+            lent = tuple(seat for seat in self.seats if seat.lent_by == one.user_id)
+            yield one.user_id, replace(self, seats=lent, org_id=one.org_id)
 
     def has(self, roles: Iterable[str]) -> bool:
         """True when they hold one of these roles, in any scope."""
@@ -63,12 +101,15 @@ class Asker:
         return frozenset(seat.area for seat in self.seats if seat.role in wanted and seat.area)
 
     def units(self, organizations: Organizations, roles: Iterable[str] = UNIT_ROLES) -> frozenset[int]:
-        """Organizations for which they may act in one of these roles: each seat's, with all under it."""
+        """Organizations for which they may act in one of these roles: each seat's, with all under it.
+
+        A grid worker's seat names the area they walk; what they handle is what their own team was given.
+        """
         wanted = set(roles)
         found: frozenset[int] = frozenset()
         for seat in self.seats:
-            if seat.role in wanted and seat.area is None:
-                found |= organizations.under(seat.org_id or self.org_id)
+            if seat.role in wanted and seat.role in UNIT_ROLES:
+                found |= organizations.under(seat.org_id or seat.home_id or self.org_id)
         return found
 
     def role_among(self, roles: Iterable[str]) -> str | None:
@@ -96,11 +137,18 @@ class Client:
     police_client_id: int | None
 
 
+# A deputy's own principals' seats only, one step: what these hold as somebody's deputy goes no further.
 _USER = """
     SELECT u.id, u.username, u.display_name, u.jurisdiction_id, j.code AS jurisdiction_code, u.org_id,
            u.token_version, u.active, j.release_vector,
            (SELECT jsonb_agg(jsonb_build_array(s.role, s.scope_area, s.scope_org_id) ORDER BY s.id) FROM seat s
              WHERE s.user_id = u.id AND s.until IS NULL) AS seats,
+           (SELECT jsonb_agg(jsonb_build_array(s.role, s.scope_area, s.scope_org_id, p.id, p.org_id)
+              ORDER BY p.id, s.id)
+             FROM deputy d JOIN user_account p ON p.id = d.user_id AND p.active
+             JOIN seat s ON s.user_id = p.id AND s.until IS NULL AND s.role NOT IN
+               ('system_administrator', 'security_administrator', 'audit_administrator')
+             WHERE d.deputy_id = u.id AND d.until_at > $2 AND d.since_at <= $2) AS lent,
            (SELECT min(p.id) FROM machine_client p
              WHERE p.jurisdiction_id = j.id AND p.channel = 'police-110' AND p.active) AS police
     FROM user_account u JOIN jurisdiction j ON j.id = u.jurisdiction_id WHERE u.id = $1
@@ -125,7 +173,8 @@ async def user_of(session: AsyncSession, token: AccessToken) -> Asker:
     """The person behind a token, with the release vector, in one statement. Raises ``Unauthenticated``."""
     if not isinstance(token.subject, UserSubject):
         raise Forbidden("此接口只供人员账号使用。")
-    row = _only_valid(await fetch(session, _USER, token.subject.id), token)
+    row = _only_valid(await fetch(session, _USER, token.subject.id, now()), token)
+    lent = _lent(row["lent"] or ())
     return Asker(
         user_id=row["id"],
         username=row["username"],
@@ -133,10 +182,15 @@ async def user_of(session: AsyncSession, token: AccessToken) -> Asker:
         jurisdiction_id=row["jurisdiction_id"],
         jurisdiction_code=row["jurisdiction_code"],
         org_id=row["org_id"],
-        seats=tuple(Seat(*seat) for seat in row["seats"] or ()),
+        seats=(*(Seat(*seat) for seat in row["seats"] or ()), *lent),
         release_vector=row["release_vector"],
         police_client_id=row["police"],
+        principals=tuple(dict.fromkeys(Principal(s.lent_by, s.home_id) for s in lent if s.lent_by and s.home_id)),
     )
+
+
+def _lent(rows: Iterable[Sequence[Any]]) -> tuple[Seat, ...]:
+    return tuple(Seat(role, area, org_id, UUID(user_id), home_id) for role, area, org_id, user_id, home_id in rows)
 
 
 def _client(row: Any) -> Client:

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts.access import UNIT_ROLES
+from app.accounts.holdings import refuse_bereft
 from app.accounts.organizations import Organizations
 from app.accounts.passwords import CONCURRENT_HASHES, Passwords, check_new_password
 from app.accounts.rows import UserRow
@@ -47,6 +49,7 @@ class _Account:
     display_name: str
     org_id: int
     has_password: bool
+    closed_at: datetime | None
 
 
 async def load_users(
@@ -62,14 +65,17 @@ async def load_users(
 
     Loading the same again changes nothing. Accounts that are not listed are left as they are. A password is
     set only where the row has one and the account has none: a file never undoes what a person chose. Raises
-    Malformed with every unit, scope and password that cannot be taken; nothing is written then.
+    Malformed with every unit, scope and password that cannot be taken, and every account that was closed; StillHolds
+    when somebody would lose the seat for what they hold. Nothing is written then.
     """
     rows = tuple(rows)
     places = _checked(rows, organizations, area_codes)
     # One loader at a time: two of them would both find an account missing.
     await lock(session, jurisdiction_id)
     accounts = await _accounts(session, jurisdiction_id, [row.username for row in rows])
+    _refuse_closed(accounts)
     seats = await _seats(session, [account.id for account in accounts.values()])
+    await _refuse_bereft(session, rows, accounts, places, seats, organizations)
     hashes = await _hashes(rows, accounts, passwords)
     at = now()
     inserts: list[UserAccount | Seat] = []
@@ -163,13 +169,48 @@ async def _accounts(session: AsyncSession, jurisdiction_id: int, usernames: list
             UserAccount.display_name,
             UserAccount.org_id,
             UserAccount.password_hash.is_not(None),
+            UserAccount.closed_at,
         ).where(UserAccount.jurisdiction_id == jurisdiction_id, UserAccount.username.in_(usernames))
     )
     return {
         # The driver has a UUID class of its own, which JSON writers do not know.
-        username: _Account(UUID(int=id_.int), display_name, org_id, has_password)
-        for username, id_, display_name, org_id, has_password in found
+        username: _Account(UUID(int=id_.int), display_name, org_id, has_password, closed_at)
+        for username, id_, display_name, org_id, has_password, closed_at in found
     }
+
+
+def _refuse_closed(accounts: Mapping[str, _Account]) -> None:
+    faults = [
+        {"path": username, "message": f"账号已于 {account.closed_at:%Y-%m-%d} 注销，不能再启用；复职的请另立用户名"}
+        for username, account in sorted(accounts.items())
+        if account.closed_at is not None
+    ]
+    if faults:
+        raise Malformed(f"名单中有 {len(faults)} 个账号已注销，全部未载入；请从名单中删去", faults=faults)
+
+
+async def _refuse_bereft(
+    session: AsyncSession,
+    rows: Iterable[UserRow],
+    accounts: Mapping[str, _Account],
+    places: Mapping[str, tuple[_Place, ...]],
+    seats: Mapping[UUID, Mapping[_Place, tuple[int, datetime]]],
+    organizations: Organizations,
+) -> None:
+    """Raises ``StillHolds`` when people whose seats end, or who move, hold what they will have no seat for."""
+    losing: dict[UUID, str] = {}
+    units: dict[UUID, set[int]] = {}
+    for row in rows:
+        account, org_id, wanted = accounts.get(row.username), organizations.id_of(row.org_code), places[row.username]
+        if account is None or org_id is None:
+            continue
+        if org_id == account.org_id and not seats.get(account.id, {}).keys() - set(wanted):
+            continue
+        losing[account.id] = row.username
+        bases = {place.org_id or org_id for place in wanted if place.role in UNIT_ROLES}
+        units[account.id] = {unit for base in bases for unit in organizations.under(base)}
+    inspecting = [id_ for id_, name in losing.items() if any(place.role == "collector" for place in places[name])]
+    await refuse_bereft(session, losing, units, inspecting)
 
 
 async def _seats(session: AsyncSession, user_ids: list[UUID]) -> dict[UUID, dict[_Place, tuple[int, datetime]]]:

@@ -1,5 +1,6 @@
 """Logging in, and what the asker may do."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -8,10 +9,12 @@ from fastapi.security import OAuth2PasswordRequestForm
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import client_login_row, note_login, user_login_row
+from app.accounts.people import find_account, usernames
 from app.accounts.tokens import ClientSubject, Subject, UserSubject
 from app.api.dependencies import ReaderDep, RuntimeDep
 from app.api.problems import RESPONSES
-from app.core.database import transaction
+from app.clocks.calendar import CHINA_TIME
+from app.core.database import Json, transaction
 from app.core.errors import TooMany, Unauthenticated
 from app.core.timing import now
 from app.runtime import Runtime
@@ -73,6 +76,10 @@ async def _note(session: AsyncSession, runtime: Runtime, user_id: Any, *, ok: bo
     await note_login(session, user_id, ok=ok, max_failures=settings.login_max_failures, lock_until=lock_until)
 
 
+def _arrangements(rows: Iterable[Json]) -> list[Json]:
+    return [row | {name: row[name].astimezone(CHINA_TIME) for name in ("since_at", "until_at")} for row in rows]
+
+
 async def _client(runtime: Runtime, form: LoginForm) -> tuple[Subject, int, int]:
     async with runtime.sessions() as session:
         row = await client_login_row(session, form.client_id or form.username, form.jurisdiction)
@@ -84,8 +91,10 @@ async def _client(runtime: Runtime, form: LoginForm) -> tuple[Subject, int, int]
 
 @router.get("/me", summary="我是谁、有哪些席位")
 async def me(reader: ReaderDep) -> dict[str, Any]:
-    """The asker's name, organization and seats."""
+    """The asker's name, organization and seats, those held as a deputy with whose they are."""
     asker, organizations = reader.asker, reader.masters.organizations
+    account = await find_account(reader.session, asker.jurisdiction_id, asker.username)
+    lenders = await usernames(reader.session, [one.user_id for one in asker.principals])
     return {
         "username": asker.username,
         "display_name": asker.display_name,
@@ -97,7 +106,10 @@ async def me(reader: ReaderDep) -> dict[str, Any]:
                 "role": seat.role,
                 "area": seat.area,
                 "organization": organizations.code_of(seat.org_id) if seat.org_id else None,
+                "lent_by": lenders.get(seat.lent_by) if seat.lent_by else None,
             }
             for seat in asker.seats
         ],
+        "deputies": _arrangements(account.deputies),
+        "stands_in_for": _arrangements(account.stands_in_for),
     }

@@ -3,21 +3,29 @@
 import asyncio
 import secrets
 import sys
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts.deputies import MAX_DAYS, end_deputy, name_deputy
 from app.accounts.endpoints import seal_endpoint_secret
+from app.accounts.holdings import close_account
 from app.accounts.passwords import Passwords, check_new_password
 from app.accounts.tables import MachineClient, UserAccount
+from app.acts.handover import HandedOver, hand_over_from_command
+from app.clocks.calendar import CHINA_TIME
 from app.commands.db import DatabaseOption
-from app.commands.load import JurisdictionOption, find_jurisdiction
+from app.commands.load import JurisdictionOption, find_jurisdiction, operator_name
 from app.commands.session import open_sessions
 from app.core.database import transaction
 from app.core.errors import Conflict, Malformed, NotFound
+from app.core.settings import get_settings
+from app.core.tables import Jurisdiction
 from app.intake.channels import CHANNELS
+from app.runtime import open_runtime
 
 user_app = typer.Typer(no_args_is_help=True, help="人员账号。")
 client_app = typer.Typer(no_args_is_help=True, help="来源系统（各渠道的接入方）。")
@@ -25,6 +33,7 @@ client_app = typer.Typer(no_args_is_help=True, help="来源系统（各渠道的
 _CRS = ("wgs84", "gcj02", "bd09", "cgcs2000")
 #: of a system that sends no reports but carries notices to people's phones and screens
 _NOTICES = "notices"
+_MOMENTS = ["%Y-%m-%d %H:%M", "%Y-%m-%d"]
 
 
 @user_app.command("password")
@@ -45,11 +54,6 @@ def password_command(
     typer.echo(f"已设置 {username} 的密码")
 
 
-@user_app.callback()
-def _user_group() -> None:
-    """人员账号。"""
-
-
 async def _set_password(username: str, password: str, code: str | None, database: str) -> None:
     hashed = await Passwords().hash(password)
     async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
@@ -62,6 +66,92 @@ async def _set_password(username: str, password: str, code: str | None, database
         )
         if changed is None:
             raise NotFound(f"没有用户 {username}：请先用 bihuan load users 载入人员账号。")
+
+
+@user_app.command("deputy")
+def deputy_command(
+    username: Annotated[str, typer.Argument(help="被代理人用户名")],
+    deputy: Annotated[str, typer.Argument(help="代理人用户名")],
+    until: Annotated[
+        datetime | None, typer.Option(formats=_MOMENTS, help=f"截止时间（北京时间），最长 {MAX_DAYS} 天")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(formats=_MOMENTS, help="开始时间（北京时间），缺省为现在")] = None,
+    end: Annotated[bool, typer.Option("--end", help="结束这一代理")] = False,
+    jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
+) -> None:
+    """指定代理人，期间代理人同时拥有其席位；或用 --end 提前结束。"""
+    if end == (until is not None):
+        raise Malformed("请写明 --until 截止时间，或用 --end 结束代理（二者只写其一）。")
+    repeated = asyncio.run(_deputy(username, deputy, _china(since), _china(until), jurisdiction, database))
+    done = "已结束代理" if end else "已指定代理"
+    typer.echo(f"{'此前已是如此：' if repeated else ''}{done}：{deputy} 代理 {username}")
+
+
+def _china(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=CHINA_TIME) if moment else None
+
+
+async def _deputy(
+    username: str, deputy: str, since: datetime | None, until: datetime | None, code: str | None, database: str
+) -> bool:
+    async with open_runtime(get_settings(), database=database) as runtime, transaction(runtime.sessions) as session:
+        jurisdiction_id = await find_jurisdiction(session, code)
+        if until is None:
+            return (await end_deputy(session, jurisdiction_id, username, deputy))[1]
+        _, repeated = await name_deputy(
+            session,
+            (await runtime.masters.get(session, jurisdiction_id)).organizations,
+            jurisdiction_id,
+            username,
+            deputy,
+            since_at=since,
+            until_at=until,
+            given_by=operator_name(),
+        )
+        return repeated
+
+
+@user_app.command("hand-over")
+def hand_over_command(
+    username: Annotated[str, typer.Argument(help="离岗人员用户名")],
+    to: Annotated[str | None, typer.Option(help="接手工单的人；不写则只退回其领取的核查任务")] = None,
+    jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
+) -> None:
+    """把一个人名下的工单移交给同事；中断后再执行一次即可接着办。"""
+    done = asyncio.run(_hand_over(username, to, jurisdiction, database))
+    typer.echo(f"已移交工单 {done.moved} 件，退回核查任务 {done.released} 件")
+    for why, numbers in done.left.items():
+        named = "、".join(number for number in numbers if number)
+        typer.echo(f"未移交 {len(numbers)} 件：{why}{f'（{named}）' if named else ''}")
+    if done.left:
+        raise typer.Exit(1)
+
+
+async def _hand_over(username: str, to: str | None, code: str | None, database: str) -> HandedOver:
+    async with open_runtime(get_settings(), database=database) as runtime:
+        async with transaction(runtime.sessions) as session:
+            jurisdiction_id = await find_jurisdiction(session, code)
+            found = await session.get_one(Jurisdiction, jurisdiction_id)
+            jurisdiction_code = found.code
+        return await hand_over_from_command(runtime, jurisdiction_id, jurisdiction_code, username, to)
+
+
+@user_app.command("close")
+def close_command(
+    username: Annotated[str, typer.Argument(help="用户名")],
+    jurisdiction: JurisdictionOption = None,
+    database: DatabaseOption = "bihuan",
+) -> None:
+    """注销一个账号；名下还有未办结工单、核查任务或代理时不能注销。"""
+    repeated = asyncio.run(_close(username, jurisdiction, database))
+    typer.echo(f"{username} 此前已注销" if repeated else f"已注销 {username}")
+
+
+async def _close(username: str, code: str | None, database: str) -> bool:
+    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
+        return (await close_account(session, await find_jurisdiction(session, code), username))[1]
 
 
 @client_app.command("add")

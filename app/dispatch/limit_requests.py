@@ -91,10 +91,13 @@ def waits_for(request: LimitRequest | Any) -> str | None:
 def why_not_theirs(request: LimitRequest, asker: Asker, organizations: Organizations) -> str | None:
     """Why this person may not decide, whatever seats they have; None: they may, if it is their seat's turn."""
     name = NAMES_ZH[request.kind]
-    own = asker.org_id in organizations.under(request.unit_id) or request.unit_id in asker.units(organizations)
+    unit = organizations.under(request.unit_id)
+    own = not asker.homes.isdisjoint(unit) or request.unit_id in asker.units(organizations)
     if own:
         return f"您属于提出申请的单位，不能审批本单位的{name}申请。"
-    if request.state in PENDING and any(one["user_id"] == str(asker.user_id) for one in request.decisions):
+    # A deputy decides for two: neither of them may take the next step as another person.
+    decided = {person for one in request.decisions for person in (one["user_id"], one.get("deputy_for"))}
+    if request.state in PENDING and not asker.persons.isdisjoint(decided):
         return f"您已审批过这份{name}申请，下一步须由另一人审批。"
     return None
 
@@ -180,7 +183,8 @@ def _pending(aggregate: EventAggregate, order: WorkOrder, kind: Kind) -> LimitRe
 
 
 def _decision(act: Act, *, agreed: bool) -> Json:
-    return {"role": act.actor.role, "user_id": act.actor.id, "at": act.at.isoformat(), "agreed": agreed}
+    by: Json = {"role": act.actor.role, "user_id": act.actor.id, "at": act.at.isoformat(), "agreed": agreed}
+    return by if act.actor.deputy_for is None else by | {"deputy_for": act.actor.deputy_for}
 
 
 def agree(

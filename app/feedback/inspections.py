@@ -35,14 +35,15 @@ def current(aggregate: EventAggregate) -> Inspection:
     raise NotFound("该事件没有待办的核查任务。")
 
 
-def refuse_interested(aggregate: EventAggregate, collector_id: UUID, collector_orgs: Collection[int]) -> None:
+def refuse_interested(aggregate: EventAggregate, persons: Collection[str], orgs: Collection[int]) -> None:
     """Raises ``Forbidden`` when the collector's organization has an order in the event, or they acted in its handling.
 
-    ``collector_orgs``: the collector's organization with everything above and under it.
+    ``persons``: ids of the collector and of those for whom they stand in; ``orgs``: the organizations of all these
+    with everything above and under them.
     """
     units = {order.unit_id for order in aggregate.orders}
-    if units & set(collector_orgs) or str(collector_id) in aggregate.handlers:
-        raise Forbidden("核查员不得核查本单位或本人处置的事件，请由其他核查员办理。")
+    if units & set(orgs) or not aggregate.handlers.isdisjoint(persons):
+        raise Forbidden("核查员不得核查本单位、本人或被代理人处置的事件，请由其他核查员办理。")
 
 
 def claim(aggregate: EventAggregate, inspection: Inspection, collector_id: UUID, act: Act) -> None:
