@@ -35,6 +35,7 @@ from app.events.store import DELIVERY_AAD, load_events, load_reports, lock_event
 from app.feedback import debts
 from app.masters import Masters
 from app.masters.publishing import RECALCULATE
+from app.masters.scheduling import PUBLISH_RELEASE, publish_scheduled
 from app.recalculation import job as recalculation
 from app.receiving import retry_held
 from app.runtime import Runtime
@@ -70,7 +71,7 @@ def handlers(runtime: Runtime) -> Mapping[str, jobs.Handler]:
     async def _recalculate(session: AsyncSession, args: Json) -> None:
         await recalculation.run(session, args, runtime)
 
-    return {"retry_held": _retry_held, RECALCULATE: _recalculate}
+    return {"retry_held": _retry_held, RECALCULATE: _recalculate, PUBLISH_RELEASE: publish_scheduled}
 
 
 async def run_jobs(runtime: Runtime, *, concurrency: int = JOB_CONCURRENCY) -> int:

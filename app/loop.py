@@ -15,8 +15,9 @@ from app.accounts.access import Client
 from app.clocks.ladder import DUE, Rung
 from app.clocks.running import end_clocks, relocate, running, start_clock
 from app.core.crypto import Keyring
-from app.dispatch import escalations, orders, returns, standstills
+from app.dispatch import callouts, disputes, escalations, event_parts, orders, returns, standstills, supporting
 from app.dispatch.matters import named
+from app.dispatch.routing import Decision
 from app.events.aggregate import EventAggregate
 from app.events.clock_tables import Clock
 from app.events.report_tables import EventReport, Report
@@ -74,22 +75,28 @@ def raise_alarm(turn: Turn, report: Report, handover: str, police_client_id: int
 # ── 分析 analyze: decide whose job it is, or ask a person ─────────────────────────────────────────────────────
 
 
-def dispatch(turn: Turn, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset()) -> WorkOrder | None:
-    """派单 by the published rules, or to the unit that a dispatcher names; without an answer a person decides."""
-    event = turn.event.event
-    if unit_id is None and accused_unknown(event):
-        ask_person(turn, "accused_unknown")  # the rules might send an accusation to whom it accuses
-        return None
+def dispatch(
+    turn: Turn, decision: Decision | None = None, *, unit_id: int | None = None, avoid: frozenset[int] = frozenset()
+) -> WorkOrder | None:
+    """派单 by the published rules, or as a person has decided; without an answer a person decides."""
     if unit_id is not None:
         decision = named(unit_id, turn.masters.organizations)
-    else:
-        decision = routing.decide(turn.masters, event, turn.act.at, gave_back=avoid)
+    elif decision is None and accused_unknown(turn.event.event):
+        ask_person(turn, "accused_unknown")  # the rules might send an accusation to whom it accuses
+        return None
+    decision = decision or decide(turn, avoid)
     if decision.unit_id is None:
         data = {**decision.as_data(), "releases": dict(turn.masters.vector)}
         turn.event.record(turn.act, "undecided", data=data, note="")
         ask_person(turn, decision.triage or "no_rule")
         return None
     return orders.dispatch(turn.event, decision, turn.order_limits, turn.act, turn.masters.vector)
+
+
+def decide(turn: Turn, avoid: frozenset[int] = frozenset()) -> Decision:
+    """By the rules, never to a unit that gave it back."""
+    gave_back = avoid | returns.gave_back(turn.event)
+    return routing.decide(turn.masters, turn.event.event, turn.act.at, gave_back=gave_back, load=turn.load)
 
 
 def ask_person(turn: Turn, why: str) -> None:
@@ -107,27 +114,29 @@ def correct(
     item_id: int | None,
     place: Location | None,
     accused: Sequence[int] | None = None,
+    component: str | None = None,
     redispatch: bool = True,
 ) -> None:
-    """A person names item, place or accused: the route is decided again; a unit whose it stays keeps its order."""
-    event = turn.event.event
-    triage = event.triage if event.triage == "accused_unknown" and accused is None else None
-    if event.state == "analyzing" and not redispatch:
-        triage = triage or ("item_uncertain" if item is None and event.item_id is None else "waits_for_dispatch")
-    changes = admission.item_columns(item, item_id) if item else {}
-    changes |= admission.place_columns(place) if place else {}
-    changes |= {} if accused is None else {"accused_org_ids": list(accused), "nobody_accused": not accused}
-    data: dict[str, Any] = {"item": item.key if item else None, "community": place.community_code if place else None}
+    """A person names item, place, component or accused: it is routed again; a unit whose it stays keeps its order.
+
+    Whoever is accused now goes on with nothing, whether it is routed again or not.
+    """
+    event, before = turn.event.event, disputes.Facts(turn.event.event, turn.masters.router.components)
+    triage = admission.triage_of_correction(event, item, accused, redispatch=redispatch and not turn.event.dispute)
+    changes, data = admission.correction(event, item, item_id, place, accused, component, level=turn.level_of(item))
     if accused is not None:
         data["accused"] = [turn.masters.organizations.code_of(org) for org in accused]
     turn.event.advance(event, "correct", turn.act, data=data, triage=triage, **changes)
     relocate(turn.event, turn.masters.clockwork)
     for report in turn.event.live_reports:
         debts.owe_for_report(turn.event, report, turn.act.at)
-    if redispatch:
-        decision = None if accused_unknown(event) else routing.decide(turn.masters, event, turn.act.at)
+    ended = orders.end_accused(turn.event, turn.act, turn.masters.organizations)
+    if disputes.corrected(turn.event, turn.act, before, turn.masters.organizations) and redispatch:
+        decision = None if accused_unknown(event) else decide(turn)
         orders.end_open_orders(turn.event, "transfer", turn.act, cause="corrected", but=decision)
         dispatch(turn)
+    elif ended is not None:
+        ask_person(turn, "waits_for_dispatch")
 
 
 # ── 处理 handle: the unit's acts, and the ways back from them ─────────────────────────────────────────────────
@@ -145,7 +154,7 @@ def pass_on(turn: Turn, order: WorkOrder, unit_id: int | None, *, avoid: frozens
         dispatch(turn, unit_id=unit_id, avoid=avoid)
     elif unit_id is not None:
         decision = named(unit_id, turn.masters.organizations)
-        orders.add_supporting(turn.event, decision, turn.order_limits, turn.act)
+        orders.add_supporting(turn.event, decision, turn.order_limits, turn.act, instead_of=order)
 
 
 def cancel_order(turn: Turn, order: WorkOrder, *, reason: str) -> None:
@@ -162,22 +171,30 @@ def report_done(
     result: Literal["resolved", "explained"],
     evidence: Sequence[str],
     statement: str,
+    without_parts: str | None = None,
 ) -> None:
-    """处置完毕 is the unit's word: the lead's moves the event on to whatever its closure profile owes."""
-    returns.refuse_while_pending(turn.event, order)
+    """处置完毕 is the unit's word, once all parts are done or with a reason; the lead's moves the event on."""
+    disputes.overtake(turn.event, order, turn.act, turn.masters.clockwork)
+    event_parts.refuse_done(turn.event, order)
     orders.report_done(turn.event, order, turn.act, result=result, evidence=evidence, statement=statement)
+    supporting.leave_open(turn.event, order, turn.act, turn.masters.organizations, reason=without_parts)
     if order.role == "lead":
+        disputes.drop(turn.event, turn.act, cause="done")
         go_on(turn)
 
 
 def send_back(turn: Turn, *, cause: str, note: str | None = None) -> None:
-    """Every way back to the unit: failed inspection, dissatisfied caller, the centre's own no; a new round."""
+    """Every way back to the unit, or past one that is accused by now: failed inspection, dissatisfied caller, a no."""
     lead = turn.event.lead or max((o for o in turn.event.orders if o.role == "lead"), key=lambda o: o.n)
     inspections.cancel_open(turn.event, turn.act)
     trigger = "reopen" if turn.event.event.state == "closed" else "send_back"
     changes = {"end_kind": None, "settled_at": None} if trigger == "reopen" else {}
     turn.event.advance(turn.event.event, trigger, turn.act, data={"cause": cause}, note="", **changes)
-    orders.send_back(turn.event, lead, turn.order_limits, turn.act, cause=cause, note=note)
+    if orders.is_accused(turn.event.event, lead.unit_id, turn.masters.organizations):
+        orders.end_accused(turn.event, turn.act, turn.masters.organizations)
+        ask_person(turn, "waits_for_dispatch")
+    else:
+        orders.send_back(turn.event, lead, turn.order_limits, turn.act, cause=cause, note=note)
 
 
 # ── 反馈 feedback: inspect, answer, call back, close ──────────────────────────────────────────────────────────
@@ -203,14 +220,7 @@ def inspect(turn: Turn, *, passed: bool, evidence: Sequence[str], collector_id: 
         send_back(turn, cause="inspection_failed")
 
 
-def reply(
-    turn: Turn,
-    reports: Sequence[Report],
-    *,
-    method: str,
-    result: Literal["resolved", "explained", "not_accepted"],
-    body: str,
-) -> None:
+def reply(turn: Turn, reports: Sequence[Report], *, method: str, result: answers.Result, body: str) -> None:
     """答复: an answer to each reporter; when the last one is paid the event goes on, or its end becomes final."""
     for report in reports:
         answers.reply(turn.event, report, turn.act, method=method, result=result, body=body)
@@ -282,8 +292,10 @@ def cancel_event(turn: Turn, *, why: str) -> None:
 def merge(turn: Turn, target: Turn) -> None:
     """并案: this event ends in the target, which answers its reports from now on; no row moves."""
     merged, into = turn.event, target.event.event
+    event_parts.refuse_while_open(merged, "并入其他事件")
     inspections.cancel_open(merged, turn.act)
     merged.advance(merged.event, "merge", turn.act, data={"into": str(into.id)}, merged_into=into.id, triage=None)
+    disputes.drop(merged, turn.act, cause="merged")
     orders.end_open_orders(merged, "cancel", turn.act, cause="merged")
     merged.change(merged.event, lead_unit_id=into.lead_unit_id)  # whose time its reports' clocks are from now on
     target.event.record(target.act, "absorbed", data={"event": str(merged.event.id)})
@@ -295,12 +307,10 @@ def unlink(turn: Turn, report: Report, link: EventReport, own: EventAggregate) -
     totals = running(turn.event, "citizen_total", report_id=report.id)
     end_clocks(turn.event, totals, "stopped", turn.act.at)
     n = admission.move_report(turn.event, own, report, link, turn.act)
-    for clock in totals[-1:]:  # none of one who was answered already; a second handling keeps its own limit
-        total, begun = limits.citizen_total(turn.masters, report, turn.event.event.urgency), report.received_at
-        if clock.rule == limits.REHANDLE:
-            total, begun = limits.rehandle_total(turn.masters), clock.started_at
+    for clock in totals[-1:]:  # none of one who was answered already
+        total, begun = limits.citizen_total_again(turn.masters, report, turn.event.event.urgency, clock)
         start_clock(own, "citizen_total", total, begun, n, report_id=report.id)
-    dispatch(Turn(turn.masters, own, turn.act))
+    dispatch(Turn(turn.masters, own, turn.act, turn.load))
     _after_feedback(turn)
 
 
@@ -339,13 +349,16 @@ def withdraw(turn: Turn, report: Report, reason: str | None = None) -> None:
 
 
 def rung_due(turn: Turn, clock: Clock, rung: Rung, rung_at: datetime, notify: Sequence[int] = ()) -> None:
-    """A rung of the ladder 督办阶梯: signing signs itself at its limit, so that it stops nothing; the rest is told."""
+    """A rung of the ladder 督办阶梯: signing signs itself, who was called out is a no-show, 会商 goes to the ruling."""
     order = turn.event.order(clock.order_n) if clock.order_n else None
     n: int | None = None
     if rung is DUE and clock.kind == "signing" and order is not None and order.state == "dispatched":
         n = orders.sign_for(turn.event, order, turn.act, automatically=True)
-    organizations, late_mark = turn.masters.organizations, turn.masters.policies.late_mark
-    about = escalations.About(organizations, late_mark, notify)
+    elif rung is DUE and clock.kind == "appearance" and order is not None:
+        n = callouts.no_show(turn.event, order, turn.act, turn.masters.organizations)
+    elif rung is DUE and clock.kind == "negotiation":
+        n = disputes.refer(turn.event, turn.act, why="limit")
+    about = escalations.About(turn.masters.organizations, turn.masters.policies.late_mark, notify)
     escalations.fire(turn.event, clock, rung, rung_at, turn.act, about, timeline_n=n)
 
 
@@ -370,9 +383,11 @@ def _end(
     **changes: Any,
 ) -> None:
     """Every end: what is open ends with the event; a callback that makes no sense any more is waived."""
+    data = {"kind": kind} | event_parts.left_open(turn.event, trigger, kind)
     inspections.cancel_open(turn.event, turn.act)
     changes |= {"end_kind": kind, "triage": None}
-    turn.event.advance(turn.event.event, trigger, turn.act, data={"kind": kind}, note=note, **changes)
+    turn.event.advance(turn.event.event, trigger, turn.act, data=data, note=note, **changes)
+    disputes.drop(turn.event, turn.act, cause=kind)
     orders.end_open_orders(turn.event, orders_end, turn.act, cause=kind)
     for report in turn.event.reports if no_callback else ():
         debts.waive(turn.event, report, "callback", no_callback)

@@ -191,7 +191,6 @@ async def _receive(
     legible: list[Arrival] = []
     for arrival in arrivals:
         try:
-            _refuse_unknown_receiver(masters, arrival)
             legible.append(_with_datum(client, arrival))
         except MalformedMessage as fault:
             receipts[arrival.id] = fault.as_error()
@@ -219,14 +218,6 @@ def _with_datum(client: Client, arrival: Arrival) -> Arrival:
     if client.crs is None:
         CHANNELS[client.channel].parse(orjson.loads(arrival.raw), ClientTraits())
     return replace(arrival, report=with_client_datum(arrival.report, client.crs))
-
-
-def _refuse_unknown_receiver(masters: Masters, arrival: Arrival) -> None:
-    """Raises ``MalformedMessage`` for a first receiver 首接单位 that no release ever had."""
-    code, channel = arrival.report.first_receiver, CHANNELS[arrival.report.channel]
-    if code is not None and masters.organizations.id_of(code) is None:
-        field = channel.message_model.model_fields["first_receiver"].alias or "first_receiver"
-        raise MalformedMessage([Fault(field, "unknown_unit", f"首接单位：没有代码为“{code}”的单位。", code)])
 
 
 async def _derive_and_write(

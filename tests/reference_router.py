@@ -27,6 +27,7 @@ BY_RULES = ("statutory_department", "territorial", "coordination_desk")
 
 
 LISTS = ("hours", "supporting_units")
+LEVELS = ("grid", "street", "district", "city")
 
 
 def read_export(path: Path) -> list[Row]:
@@ -43,24 +44,63 @@ def _value(name: str, cell: str) -> Any:
     return {"true": True, "false": False}.get(cell, int(cell) if name == "position" else cell)
 
 
-def facts_of(event: Mapping[str, Any], decision: Mapping[str, Any], items: Sequence[Row]) -> dict[str, Any]:
-    """What the decision rests on, as the event itself tells it; the event has no say in what else was known then."""
-    facts = {name: value for name, value in decision["facts"].items() if name not in ("item", "major_code", "domain")}
+def facts_of(event: Row, decision: Row, tables: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
+    """What the decision rests on, from the event itself and the exports of its releases.
+
+    ``tables``: rows of items, calendar, duty-grids, and cells (their ids and communities). Believed as they are stored
+    are what neither tells: the moment, how busy units were then (load), who had given it back, who took it in (the
+    event also names whoever led first), and the streets nearby (borders), for which the cells have to be measured.
+    """
+    believed = ("at", "load", "gave_back", "first_receiver", "borders")
+    facts = {name: value for name, value in decision["facts"].items() if name in believed}
     key = event["item"]["key"] if event["item"] else None
-    [row] = [row for row in items if item_key(row) == key] or [{"major_code": "", "domain": ""}]
-    place = event["place"]
+    [row] = [row for row in tables["items"] if item_key(row) == key] or [{"major_code": "", "domain": ""}]
+    place, level = event["place"], event["level"]
     codes = [place["district_code"], place["street_code"], place["community_code"]]
+    own = row.get("default_level", level)
     told = {
         "item": key,
         "major_code": row["major_code"],
         "domain": row["domain"],
-        "level": event["level"],
+        "level": level,
+        "at_least": level if LEVELS.index(level) > LEVELS.index(own) else "",
         "areas": [code for code in codes if code],
         "channel": event["channel"],
         "urgency": event["urgency"],
+        "workday": workday(tables["calendar"], datetime.fromisoformat(facts["at"]).date().isoformat()),
+        "component": event["component_id"],
         "cell": place["cell_id"],
+        "on_duty": on_duty(tables, place["cell_id"], place["community_code"]),
     }
     return facts | {name: value for name, value in told.items() if value not in (None, "", [])}
+
+
+def workday(calendar: Sequence[Row], day: str) -> bool:
+    """Whether the city works on a day: what is said of the day itself goes before the weekday."""
+    assert {row["row_type"] for row in calendar} <= {"hours", "year", "holiday", "workday"}
+    said = [row["row_type"] for row in calendar if row["first_on"] <= day <= (row["last_on"] or row["first_on"])]
+    if "holiday" in said or "workday" in said:
+        return "workday" in said
+    return datetime.fromisoformat(day).isoweekday() <= 5
+
+
+def on_duty(tables: Mapping[str, Sequence[Row]], cell: str | None, community: str | None) -> list[str]:
+    """Units whose duty grid holds the cell; where none does, those of all grids with cells in the community."""
+    patterns = [(pattern, row) for row in tables["duty-grids"] for pattern in row["cells"].split("|")]
+
+    def grid_of(cell_id: str) -> Row | None:
+        whole = [(len(pattern), row) for pattern, row in patterns if pattern == cell_id]
+        start = [
+            (len(pattern), row) for pattern, row in patterns if pattern[-1] == "*" and cell_id.startswith(pattern[:-1])
+        ]
+        return max(whole or start, key=lambda each: each[0], default=(0, None))[1]
+
+    own = grid_of(cell) if cell else None
+    if own is not None:
+        return [own["org_code"]]
+    here = [grid_of(row["cell_id"]) for row in tables["cells"] if row["community_code"] == community]
+    grids = {row["code"]: row["org_code"] for row in here if row is not None}
+    return list(dict.fromkeys(grids[code] for code in sorted(grids)))
 
 
 def item_key(row: Row) -> str:
@@ -168,9 +208,8 @@ class ReferenceRouter:
 
     def _may_lead(self, code: str) -> bool:
         """Usable, and not below the level to which the matter was raised."""
-        levels = ("grid", "street", "district", "city")
-        least = levels.index(self._fact("at_least") or "grid")
-        return self._usable(code) and levels.index(self.units[code]["level"].replace("community", "grid")) >= least
+        least = LEVELS.index(self._fact("at_least") or "grid")
+        return self._usable(code) and LEVELS.index(self.units[code]["level"].replace("community", "grid")) >= least
 
     def _is_grassroots(self, code: str) -> bool:
         unit = self.units[code]

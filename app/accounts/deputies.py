@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import ADMINISTRATORS, Asker
 from app.accounts.organizations import Organizations
-from app.accounts.people import Account, administers, find_account, liaises
+from app.accounts.people import Account, administers, answers_for, find_account
 from app.accounts.tables import Deputy
 from app.core.errors import Conflict, Malformed
 from app.core.timing import now
@@ -30,24 +30,28 @@ _END = text(
     WHERE user_id = :user_id AND deputy_id = :deputy_id AND until_at > :at
     """
 )
-_ONE_PAIR = text(
+_PAIRED = text(
     """
-    SELECT EXISTS (
-      SELECT 1 FROM deputy d JOIN user_account p ON p.id = d.user_id JOIN user_account q ON q.id = d.deputy_id
-      WHERE p.jurisdiction_id = :jurisdiction AND q.jurisdiction_id = :jurisdiction
-        AND d.since_at <= :at AND d.until_at > :at
-        AND (p.username, q.username) IN ((:one, :other), (:other, :one)))
+    SELECT o.username FROM user_account me
+      JOIN deputy d ON me.id IN (d.user_id, d.deputy_id) AND d.since_at <= :at AND d.until_at > :at
+      JOIN user_account o ON o.id IN (d.user_id, d.deputy_id)
+    WHERE me.jurisdiction_id = :jurisdiction AND me.username = :username
     """
 )
 
 
 def may_arrange(asker: Asker, account: Account, organizations: Organizations) -> bool:
-    """Whether the asker names deputies for this person: for themselves, as liaison of the unit, as administrator.
+    """Whether the asker names deputies for this person: for themselves, for those they answer for, as administrator.
 
     Only in seats of their own: a deputy names no further deputy.
     """
     own = asker.for_themselves()
-    return account.id == asker.user_id or administers(own) or liaises(own, account, organizations)
+    return account.id == asker.user_id or administers(own) or answers_for(own, account, organizations)
+
+
+def helps_themselves(asker: Asker, account: Account, deputy_name: str) -> bool:
+    """Whether the asker takes another's seats for themselves, which nobody's rank allows."""
+    return deputy_name == asker.username and account.id != asker.user_id and not administers(asker.for_themselves())
 
 
 async def name_deputy(
@@ -107,12 +111,13 @@ async def end_deputy(
     return await find_account(session, jurisdiction_id, username), nothing
 
 
-async def one_pair_of_hands(session: AsyncSession, jurisdiction_id: int, one: str, other: str) -> bool:
-    """Whether two usernames are one person, or one of them is the other's deputy now: no second pair of eyes."""
-    if one == other:
-        return True
-    values = {"jurisdiction": jurisdiction_id, "one": one, "other": other, "at": now()}
-    return bool(await session.scalar(_ONE_PAIR, values))
+async def same_hands(session: AsyncSession, jurisdiction_id: int, username: str) -> frozenset[str]:
+    """The usernames that are no second pair of eyes beside this one: their own, and who is whose deputy with them now.
+
+    An arrangement that has ended, or not begun, is none.
+    """
+    values = {"jurisdiction": jurisdiction_id, "username": username, "at": now()}
+    return frozenset((username, *(await session.scalars(_PAIRED, values))))
 
 
 async def _both(session: AsyncSession, jurisdiction_id: int, username: str, other: str) -> tuple[Account, Account]:
@@ -131,7 +136,7 @@ def _check_period(since_at: datetime, until_at: datetime, at: datetime) -> None:
     if until_at <= max(since_at, at):
         raise _wrong("until_at", "代理的截止时间须晚于开始时间和现在。")
     if until_at - since_at > timedelta(days=MAX_DAYS):
-        raise _wrong("until_at", f"代理一次最长 {MAX_DAYS} 天；离岗更久的请移交工单。")
+        raise _wrong("until_at", f"代理一次最长 {MAX_DAYS} 天；离岗更久的请交接工单。")
 
 
 def _why_not(account: Account, deputy: Account, organizations: Organizations) -> str | None:

@@ -134,7 +134,7 @@ async def close_account(session: AsyncSession, jurisdiction_id: int, username: s
     holdings = await held_by(session, [account.id])
     if holdings:
         raise StillHolds(
-            f"{username} 名下还有{in_words(holdings)}，不能注销；请先移交或了结。",
+            f"{username} 名下还有{in_words(holdings)}，不能注销；请先交接或了结。",
             faults=[one.as_fault() for one in holdings],
         )
     at = now()
@@ -163,6 +163,6 @@ async def refuse_bereft(
     if left:
         raise StillHolds(
             f"有 {len({one.user_id for one in left})} 人名下还有未了事项，不能收回其席位，全部未载入；"
-            "请先用 bihuan user hand-over 移交。",
+            "请先用 bihuan user relieve 交接。",
             faults=[one.as_fault() | {"path": f"{usernames[one.user_id]} {one.name}"} for one in left],
         )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts.access import CENTRE_ROLES, Asker, Seat
+from app.accounts.access import CENTRE_ROLES, UNIT_ROLES, Asker, Seat
 from app.accounts.organizations import Organizations
 from app.core.database import Json, fetch_named
 from app.core.errors import NotFound
@@ -143,6 +143,18 @@ def leads(asker: Asker, account: Account) -> bool:
 def liaises(asker: Asker, account: Account, organizations: Organizations) -> bool:
     """Whether the asker is the liaison of the person's unit, or of one above it."""
     return account.org_id in asker.units(organizations, ("unit_liaison",))
+
+
+def answers_for(asker: Asker, account: Account, organizations: Organizations) -> bool:
+    """Whether all that the person may do is the asker's to arrange: a shift leader's desks, or a liaison's unit.
+
+    Every seat counts, not where the person belongs: the liaison of a centre has no say over the seats at its desks.
+    """
+    units = asker.units(organizations, ("unit_liaison",))
+    areas = tuple(asker.areas(("shift_leader",)))
+    of_unit = (seat.role in UNIT_ROLES and (seat.org_id or account.org_id) in units for seat in account.seats)
+    of_desk = (seat.role in _CENTRE_PEOPLE and (seat.area or "").startswith(areas) for seat in account.seats)
+    return (account.org_id in units and all(of_unit)) or bool(areas and account.seats and all(of_desk))
 
 
 def may_read(asker: Asker, account: Account, organizations: Organizations) -> bool:

@@ -53,7 +53,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 #: ``@`` and ``|`` would be mistaken for the separators of seats and lists.
 OrgCode = Annotated[str, StringConstraints(pattern=r"^[^\s|@]{1,64}$")]
 #: as the rows of calendars have it
-CalendarCode = Annotated[str, StringConstraints(pattern=r"^[^/\s]+$")]
+CalendarCode = Annotated[str, StringConstraints(pattern=r"^[^/\s]+$", max_length=100)]
 Username = Annotated[str, StringConstraints(pattern=r"^[^\s|@]{1,64}$")]
 
 

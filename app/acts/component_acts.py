@@ -1,15 +1,17 @@
 """What units say of the register of components 部件登记, and what the desk makes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts.access import Asker
+from app.accounts.access import UNIT_ROLES, Asker
 from app.acts.action import Action, Case
-from app.acts.order_acts import Reason, unit_id
+from app.acts.naming import unit_id
+from app.acts.order_acts import Reason
 from app.core.errors import Malformed, NotFound
 from app.core.releases import DraftOutcome
 from app.core.timing import now
@@ -20,6 +22,7 @@ from app.events.store import lock_events, write_events
 from app.events.visibility import Sight
 from app.masters.component_drafts import correct_component
 from app.runtime import Runtime
+from app.supervision.component_corrections import lost_corrections
 from app.turn import Turn
 
 
@@ -47,7 +50,7 @@ COMPONENT_ORDER_ACTIONS = (
         "报部件登记有误",
         _report,
         ReportComponent,
-        unit=("unit_liaison", "handler", "grid_worker"),
+        unit=UNIT_ROLES,
         states=("dispatched", "signed", "handling", "reported_done"),
         needs_reports=False,
     ),
@@ -68,7 +71,8 @@ async def decide_correction(
 ) -> tuple[str, DraftOutcome | None]:
     """Accepts or rejects a correction; returns its new state, and the draft that an accepted one was laid over.
 
-    Raises NotFound for one that is not the asker's to see, NotAllowedNow the second time, Malformed for an unknown
+    An accepted one that is neither in force nor in the draft is accepted again. Raises NotFound for one that is not
+    the asker's to see, NotAllowedNow the second time, Malformed for an unknown
     unit, Conflict where it cannot become a row.
     """
     masters = await runtime.masters.at(session, asker.jurisdiction_id, asker.release_vector)
@@ -83,7 +87,14 @@ async def decide_correction(
     unit_id(case, verdict.unit)
     named = masters.organizations.code_of(correction.unit_id) if correction.unit_id is not None else None
     unit = (verdict.unit or named) if verdict.trigger == "accept" else named
-    component_corrections.decide(seen, correction, verdict.trigger, turn.act, unit=unit, note=verdict.note)
+    lost: Sequence[Any] = ()
+    if correction.state == "accepted" and verdict.trigger == "accept":
+        lost = await lost_corrections(session, Sight.of(asker, masters.organizations), event_id=event_id, n=n)
+    if lost:
+        unit = verdict.unit or lost[0].unit
+        component_corrections.accept_again(seen, correction, turn.act, unit=unit, note=verdict.note)
+    else:
+        component_corrections.decide(seen, correction, verdict.trigger, turn.act, unit=unit, note=verdict.note)
     draft: DraftOutcome | None = None
     if verdict.trigger == "accept":
         component_id, duty = correction.component_id, correction.duty

@@ -1,19 +1,24 @@
 """更正: a person names the item, the place, the component or whom it accuses, and the event is routed again."""
 
-from typing import Annotated, Literal, NoReturn
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import loop
-from app.acts.action import ActBody, Case
+from app.acts.action import ActBody, Case, covers
 from app.acts.loads import read_load, read_load_at
-from app.acts.order_acts import unit_id
-from app.core.errors import Conflict, Malformed
+from app.acts.naming import unit_id
+from app.core.errors import Conflict, Forbidden, Malformed
+from app.dispatch import disputes
 from app.events.store import last_of
 from app.grid.locating import Location
 from app.intake import admission, components
 from app.items.rows import ItemRow
+
+#: who decides whose job an event is
+_DECIDERS: Final = ("dispatcher", "shift_leader", "adjudicator")
 
 #: whom an accusation accuses; empty: no unit, as a person has made sure; None: nothing is said about it
 AccusedUnits = Annotated[
@@ -69,6 +74,7 @@ def correct(case: Case, body: Correct) -> None:
     if case.fetched["decided"] and event.state == "handling" and same:
         case.answer["unchanged"] = True  # said twice, decided once; by a new release it may be decided otherwise
         return
+    _refuse_lifting(case, changes)
     loop.correct(
         case.turn,
         item=item,
@@ -77,6 +83,30 @@ def correct(case: Case, body: Correct) -> None:
         accused=accused,
         component=body.component,
         redispatch=redispatch,
+    )
+
+
+def _refuse_lifting(case: Case, changes: Mapping[str, Any]) -> None:
+    """Other facts end a dispute and lift a ruling: not for whoever takes the calls, nor for a side of it.
+
+    Raises ``Forbidden``.
+    """
+    event = case.aggregate.event
+    facts = disputes.Facts(event, case.turn.masters.router.components)
+    if not disputes.is_held(case.aggregate) or facts.hold(event, changes):
+        return
+    if case.asker and (
+        why := disputes.why_partial(case.aggregate, case.aggregate.lead, case.asker, case.organizations)
+    ):
+        raise Forbidden(why, needs=list(_DECIDERS))
+    for principal, seats in case.asker.capacities() if case.asker else ():
+        role = next((role for role in _DECIDERS if covers(seats, (role,), event)), None)
+        if role is not None:
+            case.act_as(role, seats.org_id, principal)
+            return
+    raise Forbidden(
+        "该事件的管辖正在会商、裁决或已经裁决，更正事项、地点、部件会使其终止，须由派遣员、值班长或裁决员更正。",
+        needs=list(_DECIDERS),
     )
 
 

@@ -1,50 +1,34 @@
 """What can be done to an event: by the desk, by collectors, by the centre."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from app import loop
-from app.acts.action import ActBody, Action, Case, Sha256, Words
-from app.acts.order_acts import Reason, _not_accused, unit_id
+from app import disputes, loop
+from app.acts.action import ActBody, Action, Case, Sha256, Words, lead_orders
+from app.acts.correct_acts import AccusedUnits, Correct, accused_of, correct, read_for_correcting
+from app.acts.naming import DESK, may_lead, unit_id
+from app.acts.order_acts import PrecedentId, Reason, read_for_dispatch, refuse_both
 from app.core.errors import Conflict, Malformed
+from app.dispatch import disputes as rules
 from app.events.aggregate import EventAggregate
 from app.events.lifecycles import EVENT
 from app.events.tables import Event
 from app.feedback import inspections
-from app.grid.locating import Location
 
-_DESK = ("dispatcher", "shift_leader")
 _FRONT = ("operator", "dispatcher", "shift_leader")
 _CLOSERS = ("dispatcher", "shift_leader", "quality_reviewer")
 _OPEN = tuple(state for state in EVENT.states if state not in EVENT.ends)
-
-#: whom an accusation accuses; empty: no unit, as a person has made sure; None: nothing is said about it
-AccusedUnits = Annotated[
-    list[str] | None,
-    Field(max_length=20, description="举报件：被举报单位代码；确实没有单位被举报时填空数组"),
-]
 
 
 class Dispatch(ActBody):
     """派单."""
 
     unit: str | None = Field(None, description="承办单位代码；不填则按已发布规则决定")
+    precedent: PrecedentId = None
     accused_units: AccusedUnits = None
-
-
-class Correct(ActBody):
-    """更正事项或地点."""
-
-    item: str | None = Field(None, description="事项键：标准号/类别/代码")
-    area_code: str | None = Field(None, description="区划代码（6、9、12 位）")
-    lon: float | None = Field(None, description="经度")
-    lat: float | None = Field(None, description="纬度")
-    crs: Literal["wgs84", "gcj02", "bd09", "cgcs2000"] | None = Field(None, description="坐标系")
-    accused_units: AccusedUnits = None
-    redispatch: bool = Field(True, description="是否按更正后的事项和地点重新派单")
 
 
 class SettleAtDesk(ActBody):
@@ -98,51 +82,19 @@ class Merge(ActBody):
 
 
 def _dispatch(case: Case, body: Dispatch) -> None:
-    accused = _accused(case, body.accused_units)
+    refuse_both(body.unit, body.precedent)
+    accused = accused_of(case, body.accused_units)
     if accused is not None:
         loop.correct(case.turn, item=None, item_id=None, place=None, accused=accused, redispatch=False)
-    unit = _not_accused(case, unit_id(case, body.unit))
+    if (taught := case.fetched.get("precedent")) is not None:
+        may_lead(case, taught.row.unit_id, "precedent")
+        disputes.dispatch_by_precedent(case.turn, taught)
+        return
+    unit = may_lead(case, unit_id(case, body.unit))
     if unit is None and case.aggregate.event.item_id is None:
         raise Conflict("事项尚未确定：请先更正事项，或直接指定承办单位。")
     if loop.dispatch(case.turn, unit_id=unit) is None:
         case.answer["undecided"] = True
-
-
-def _accused(case: Case, codes: AccusedUnits) -> list[int] | None:
-    if codes is None:
-        return None
-    return [org for code in codes if (org := unit_id(case, code, "accused_units")) is not None]
-
-
-def _correct(case: Case, body: Correct) -> None:
-    masters = case.turn.masters
-    item = masters.items.item(body.item) if body.item else None
-    if body.item and item is None:
-        _malformed("item", f"已发布的事项清单中没有“{body.item}”。")
-    place: Location | None = None
-    if body.lon is not None and body.lat is not None:
-        if body.crs is None:
-            _malformed("crs", "给出坐标时必须注明坐标系。")
-        try:
-            place = masters.places.locate([(body.lon, body.lat, body.crs, "scene")], (), body.area_code)
-        except ValueError as fault:
-            _malformed("lon", str(fault))
-    elif body.area_code:
-        place = masters.places.locate((), (), body.area_code)
-    if place is not None and place.how == "none":
-        _malformed("area_code", "该地点不在本辖区内：" + "".join(place.notes))
-    accused = _accused(case, body.accused_units)
-    if item is None and place is None and accused is None:
-        _malformed("item", "请至少更正事项、地点、被举报单位之一。")
-    redispatch = body.redispatch and (item is not None or case.aggregate.event.item_id is not None)
-    loop.correct(
-        case.turn,
-        item=item,
-        item_id=masters.item_ids[item.key] if item else None,
-        place=place,
-        accused=accused,
-        redispatch=redispatch,
-    )
 
 
 def _malformed(field: str, message: str) -> None:
@@ -150,15 +102,21 @@ def _malformed(field: str, message: str) -> None:
 
 
 def _decide_inspection(case: Case, body: Inspected, *, passed: bool) -> None:
+    _refuse_interested(case)
     loop.inspect(case.turn, passed=passed, evidence=body.evidence, collector_id=case.user_id)
 
 
-def _claim(case: Case, _: ActBody) -> None:
+def _refuse_interested(case: Case) -> None:
     assert case.asker is not None  # noqa: S101 - collectors are people
+    related: set[int] = set()
+    for home in case.asker.homes:
+        related |= {home, *case.organizations.under(home), *case.organizations.above(home)}
+    inspections.refuse_interested(case.aggregate, case.asker.persons, related)
+
+
+def _claim(case: Case, _: ActBody) -> None:
     inspection = inspections.current(case.aggregate)
-    own = case.asker.org_id
-    related = case.organizations.under(own) | set(case.organizations.above(own)) | {own}
-    inspections.refuse_interested(case.aggregate, case.user_id, related)
+    _refuse_interested(case)
     inspections.claim(case.aggregate, inspection, case.user_id, case.turn.act)
 
 
@@ -221,8 +179,25 @@ def _owes_reply(aggregate: EventAggregate, _: Event) -> bool:
 
 
 EVENT_ACTIONS = (
-    Action("dispatch", "派单", _dispatch, Dispatch, centre=_DESK, states=("analyzing",)),
-    Action("correct", "更正事项或地点", _correct, Correct, centre=_FRONT, states=("analyzing", "handling")),
+    Action(
+        "dispatch",
+        "派单",
+        _dispatch,
+        Dispatch,
+        centre=DESK,
+        states=("analyzing",),
+        refusal=rules.why_not_dispatched,
+        fetch=read_for_dispatch,
+    ),
+    Action(
+        "correct",
+        "更正事项、地点或部件",
+        correct,
+        Correct,
+        centre=(*_FRONT, "adjudicator"),
+        states=("analyzing", "handling"),
+        fetch=read_for_correcting,
+    ),
     Action(
         "settle_at_desk",
         "直接答复",
@@ -244,7 +219,7 @@ EVENT_ACTIONS = (
         "移交",
         lambda c, b: loop.hand_over(c.turn, to=b.to),
         HandOver,
-        centre=_DESK,
+        centre=DESK,
         states=("analyzing", "handling"),
     ),
     Action(
@@ -260,7 +235,7 @@ EVENT_ACTIONS = (
         "release_inspection",
         "退回核查任务",
         _release,
-        centre=_DESK,
+        centre=DESK,
         collector=True,
         claimant=True,
         states=("verifying",),
@@ -302,6 +277,7 @@ EVENT_ACTIONS = (
         Reply,
         centre=(*_FRONT, "callback_agent"),
         unit=("unit_liaison", "handler"),
+        whose=lead_orders,
         offered=_owes_reply,
         states=("handling", "verifying", "answering", "closing", "closed", "not_accepted", "handed_over"),
     ),
@@ -319,7 +295,7 @@ EVENT_ACTIONS = (
         "并案",
         _merge,
         Merge,
-        centre=_DESK,
+        centre=DESK,
         states=_OPEN,
         needs_reports=False,
         other_event=lambda body: body.into,

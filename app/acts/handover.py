@@ -34,7 +34,7 @@ MANAGERS: Final = ("unit_liaison", "shift_leader", "system_administrator")
 
 
 @dataclass(slots=True)
-class HandedOver:
+class Relieved:
     """What became of what somebody held: how many orders and inspections, and why something stayed."""
 
     moved: int = 0
@@ -83,7 +83,7 @@ class _Task:
         return None
 
 
-async def hand_over(runtime: Runtime, token: AccessToken, username: str, to: str | None) -> HandedOver:
+async def relieve(runtime: Runtime, token: AccessToken, username: str, to: str | None) -> Relieved:
     """For the person behind ``token``: moves what ``username`` holds to ``to`` and gives their inspections back.
 
     Raises ``NotFound`` for accounts that are not theirs to look after, ``Forbidden``, ``Malformed`` for a ``to`` who
@@ -95,16 +95,16 @@ async def hand_over(runtime: Runtime, token: AccessToken, username: str, to: str
         leaver = await find_account(session, asker.jurisdiction_id, username)
         may = administers(asker) or leads(asker, leaver) or liaises(asker, leaver, masters.organizations)
         if not may and leaver.id == asker.user_id:
-            raise Forbidden("本人名下的工单由本单位联络员或值班长移交。", needs=list(MANAGERS))
+            raise Forbidden("本人名下的工单由本单位联络员或值班长交接。", needs=list(MANAGERS))
         if not may:
             raise unknown(username)
         task = _Task(asker, leaver, await _taker(session, leaver, to), asker.jurisdiction_code)
     return await _carry_out(runtime, task)
 
 
-async def hand_over_from_command(
+async def relieve_from_command(
     runtime: Runtime, jurisdiction_id: int, jurisdiction_code: str, username: str, to: str | None
-) -> HandedOver:
+) -> Relieved:
     """The same for whoever runs the command line, as the system."""
     async with transaction(runtime.sessions) as session:
         leaver = await find_account(session, jurisdiction_id, username)
@@ -126,10 +126,10 @@ async def _taker(session: AsyncSession, leaver: Account, to: str | None) -> Acco
     return taker
 
 
-async def _carry_out(runtime: Runtime, task: _Task) -> HandedOver:
+async def _carry_out(runtime: Runtime, task: _Task) -> Relieved:
     async with transaction(runtime.sessions) as session:
         holdings = await held_by(session, [task.leaver.id])
-    outcome = HandedOver()
+    outcome = Relieved()
     for event_id in dict.fromkeys(one.event_id for one in holdings if one.event_id is not None):
         async with transaction(runtime.sessions) as session:
             done = await _one_event(session, runtime, task, event_id)
@@ -141,10 +141,10 @@ async def _carry_out(runtime: Runtime, task: _Task) -> HandedOver:
     return outcome
 
 
-async def _one_event(session: AsyncSession, runtime: Runtime, task: _Task, event_id: UUID) -> HandedOver:
+async def _one_event(session: AsyncSession, runtime: Runtime, task: _Task, event_id: UUID) -> Relieved:
     masters = await runtime.masters.get(session, task.leaver.jurisdiction_id)
     aggregate = (await lock_events(session, [event_id]))[event_id]
-    outcome, at, leaver = HandedOver(), now(), task.leaver
+    outcome, at, leaver = Relieved(), now(), task.leaver
     sight = Sight.of(task.asker, masters.organizations) if task.asker else None
     act = Act(SYSTEM, at, at)
     for order in aggregate.open_orders:
@@ -158,7 +158,7 @@ async def _one_event(session: AsyncSession, runtime: Runtime, task: _Task, event
             outcome.leave(why, known)
         else:
             act = Act(actor, at, at)
-            _reassign(aggregate, order, act, task)
+            _reassign(aggregate, order, act, task, masters.organizations.code_of(order.unit_id))
             outcome.moved += 1
     for inspection in aggregate.inspections:
         if inspection.state == "claimed" and inspection.collector_id == leaver.id:
@@ -175,12 +175,16 @@ async def _one_event(session: AsyncSession, runtime: Runtime, task: _Task, event
     return outcome
 
 
-def _reassign(aggregate: EventAggregate, order: WorkOrder, act: Act, task: _Task) -> None:
-    """The order in the colleague's hands, whatever its state: one that was reported done may come back."""
+def _reassign(aggregate: EventAggregate, order: WorkOrder, act: Act, task: _Task, unit: str | None) -> None:
+    """The order in the colleague's hands, whatever its state: one that was reported done may come back.
+
+    From whom to whom stands in the erasable note, never in the row.
+    """
     assert task.to is not None  # noqa: S101 - why_not has looked
-    data = {"from": str(task.leaver.id), "to": str(task.to.id)}
+    data = {"unit": unit, "role": order.role}
+    note = f"由 {task.leaver.username} 交接给 {task.to.username}"
     if order.state in pool.OPEN:
-        aggregate.advance(order, "assign", act, name="reassigned", data=data, holder_id=task.to.id)
+        aggregate.advance(order, "assign", act, name="reassigned", data=data, note=note, holder_id=task.to.id)
     else:
         aggregate.change(order, holder_id=task.to.id)
-        aggregate.record(act, "reassigned", subject=order, data=data)
+        aggregate.record(act, "reassigned", subject=order, data=data, note=note)

@@ -1,6 +1,7 @@
 """What can be asked, decided and ended about an order's limits: 延期, 挂账与销账, 等待诉求人, 超期申诉."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,16 +10,17 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.accounts.access import CENTRE_ROLES
 from app.acts.action import ActBody, Action, Case, Sha256, Words
+from app.acts.naming import DESK
 from app.acts.order_acts import Reason
 from app.core.timing import now
 from app.dispatch import extensions, lateness_appeals, limit_requests, standstills
 from app.dispatch.limit_requests import NAMES_ZH, Asked, Kind
+from app.dispatch.orders import OF_THE_CENTRE
 from app.events.aggregate import EventAggregate
 from app.events.tables import WorkOrder
 from app.masters import Masters, limits
 
 _UNIT = ("unit_liaison", "handler")
-_DESK = ("dispatcher", "shift_leader")
 _AT_WORK = ("signed", "handling")
 
 
@@ -227,7 +229,7 @@ def _decisions(kind: Kind, name: str) -> tuple[Action, ...]:
     )
 
 
-LIMIT_ACTIONS = (
+_LIMIT_ACTIONS = (
     Action(
         "request_extension",
         "申请延期",
@@ -264,7 +266,7 @@ LIMIT_ACTIONS = (
         "verify_clearance",
         "核实销账",
         lambda c, b: standstills.verify_clearance(c.aggregate, c.order, c.turn.act, c.turn.masters.clockwork),
-        centre=_DESK,
+        centre=DESK,
         states=_AT_WORK,
         offered=_deferred("settling"),
         decides="deferral",
@@ -275,7 +277,7 @@ LIMIT_ACTIONS = (
         "不予销账",
         lambda c, b: standstills.refuse_clearance(c.aggregate, c.order, c.turn.act, reason=b.reason),
         Reason,
-        centre=_DESK,
+        centre=DESK,
         states=_AT_WORK,
         offered=_deferred("settling"),
         decides="deferral",
@@ -313,3 +315,5 @@ LIMIT_ACTIONS = (
     ),
     *_decisions("lateness_appeal", "lateness_appeal"),
 )
+#: what a unit gave to others has a limit of that unit's own, about which the centre decides nothing
+LIMIT_ACTIONS = tuple(replace(action, roles=OF_THE_CENTRE) for action in _LIMIT_ACTIONS)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Asker, Client, client_of, user_of
 from app.accounts.tokens import AccessToken, ClientSubject
-from app.acts import late_acts
+from app.acts import families, late_acts
 from app.acts.action import ActBody, Action, Case, Resource
 from app.acts.permissions import ACTIONS, forbidden, grant, offered_names, refused_now
 from app.acts.pictures import refuse_unknown_pictures
@@ -26,7 +26,7 @@ from app.events.again import until_alone
 from app.events.aggregate import Act, Actor, EventAggregate
 from app.events.late_clocks import load_late_clocks
 from app.events.report_tables import Report
-from app.events.store import event_of_report, load_reports, lock_events, still_there, write_events
+from app.events.store import event_of_report, load_reports, lock_events, parent_of, still_there, write_events
 from app.events.tables import Event, WorkOrder
 from app.events.visibility import Sight
 from app.intake.admission import IDENTITY_AAD
@@ -116,6 +116,8 @@ async def _perform(
         raise _not_found(request.resource)
     masters = await runtime.masters.at(session, who.jurisdiction_id, who.release_vector)
     other_id = action.other_event(body) if action.other_event else None
+    if action.with_parent:
+        other_id = await parent_of(session, event_id)
     ids = [event_id] if other_id is None else [event_id, other_id]
     locked = await lock_events(session, ids, act_id=body.act_id)
     aggregate = locked.get(event_id)
@@ -132,13 +134,13 @@ async def _perform(
         asker and Sight.of(asker, masters.organizations).barred(aggregate)
     ):
         # Before their right to it: doing it may have ended that, and their phone must still learn that it was done.
-        return _answer(aggregate, subject, request, asker, masters) | {"repeated": True}
-    role, org_id = _authorise(asker, client, masters, aggregate, subject, action)
+        again = action.again(aggregate, aggregate.repeated) if action.again and aggregate.repeated else {}
+        return _answer(aggregate, subject, request, asker, masters) | again | {"repeated": True}
+    actor = _authorise(asker, client, masters, aggregate, subject, action)
     if other_id is not None and asker is not None:
         target = locked.get(other_id)
         if target is None or not Sight.of(asker, masters.organizations).sees(target):
             raise _not_found("event")
-    actor = Actor("user", str(asker.user_id), role, org_id) if asker else Actor("client", str(who_id(client)))
     if aggregate.repeated is not None:
         raise ActIdReused("这个操作编号 act_id 已用于其他操作，请换一个新的编号。")
     if request.if_match is not None and request.if_match != aggregate.event.seq:
@@ -149,8 +151,10 @@ async def _perform(
         asker=asker,
         other=Turn(masters, locked[other_id], _act(body, actor, locked[other_id].event, request)) if other_id else None,
         police_client_id=who.police_client_id,
-        event_no=(await runtime.numbers.take(session, 1, now()))[0] if action.begins_event else "",
+        event_nos=await runtime.numbers.take(session, action.begins(body), now()) if action.begins else (),
     )
+    if action.fetch is not None:
+        await action.fetch(session, case, body)
     if why := refused_now(masters, aggregate, subject, action):
         raise NotAllowedNow(
             why,
@@ -158,11 +162,13 @@ async def _perform(
             state=subject.state,
         )
     was_settled = aggregate.event.settled_at is not None
+    before = families.Before.of(locked.values())
     action.run(case, body)
     written = [aggregate, *case.begun] + ([case.other.event] if case.other else [])
     for one in written:
         Turn(masters, one, case.turn.act).rest()
     await write_events(session, runtime.keyring, written)
+    await families.tell(session, runtime.keyring, case, before)
     if was_settled != (aggregate.event.settled_at is not None):
         await settle_merged(session, runtime.keyring, case.turn)
     if "reveal" in case.answer:
@@ -230,21 +236,29 @@ def _authorise(
     aggregate: EventAggregate,
     subject: Event | WorkOrder | Report,
     action: Action,
-) -> tuple[str | None, int | None]:
-    """The role and organization in which somebody may do this. Not theirs: 404; theirs but not allowed: 403."""
+) -> Actor:
+    """Who acts, in which role and organization, and as whose deputy. Not theirs: 404; theirs but not allowed: 403.
+
+    What somebody's own seats allow they do in their own name.
+    """
     if asker is None:
         mine = isinstance(subject, Report) and client is not None and subject.client_id == client.id
         if not mine:
             raise _not_found("report")
         if not action.client:
             raise Forbidden("来源系统不能执行此操作。")
-        return None, None
+        return Actor("client", str(who_id(client)))
     if not Sight.of(asker, masters.organizations).sees(aggregate):
         raise _not_found("event")
     granted = grant(asker, masters, aggregate, subject, action)
     if granted is None:
         raise forbidden(asker, masters, aggregate, subject, action)
-    return granted
+    lender: UUID | None = None
+    for principal, capacity in asker.capacities() if asker.principals else ():
+        if (alone := grant(capacity, masters, aggregate, subject, action)) is not None:
+            granted, lender = alone, principal
+            break
+    return Actor("user", str(asker.user_id), *granted, deputy_for=str(lender) if lender else None)
 
 
 def _repeats(aggregate: EventAggregate, request: Request, asker: Asker | None, client: Client | None) -> bool:

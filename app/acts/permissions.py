@@ -1,18 +1,20 @@
 """The registry of all actions, and who may do which of them now."""
 
+from collections.abc import Collection
 from typing import Any
 
 from app.accounts.access import Asker
 from app.acts.action import Action, Resource, covers, unit_of
-from app.acts.dispute_acts import DISPUTE_EVENT_ACTIONS, DISPUTE_ORDER_ACTIONS
+from app.acts.component_acts import COMPONENT_ORDER_ACTIONS
+from app.acts.dispute_acts import DISPUTE_EVENT_ACTIONS
 from app.acts.event_acts import EVENT_ACTIONS
-from app.acts.hand_acts import HAND_EVENT_ACTIONS, HAND_ORDER_ACTIONS
+from app.acts.hand_acts import HAND_ORDER_ACTIONS
 from app.acts.limit_acts import LIMIT_ACTIONS
 from app.acts.order_acts import ORDER_ACTIONS
 from app.acts.part_acts import PART_EVENT_ACTIONS, PART_ORDER_ACTIONS
 from app.acts.report_acts import REPORT_ACTIONS
 from app.core.errors import Forbidden
-from app.dispatch import limit_requests
+from app.dispatch import disputes, limit_requests
 from app.events.aggregate import EventAggregate
 from app.events.clock_tables import LimitRequest
 from app.events.report_tables import Report
@@ -26,8 +28,11 @@ def _by_name(*groups: tuple[Action, ...]) -> dict[str, Action]:
 
 
 ACTIONS: dict[Resource, dict[str, Action]] = {
-    "event": _by_name(EVENT_ACTIONS, DISPUTE_EVENT_ACTIONS, HAND_EVENT_ACTIONS, PART_EVENT_ACTIONS),
-    "work_order": _by_name(ORDER_ACTIONS, DISPUTE_ORDER_ACTIONS, HAND_ORDER_ACTIONS, PART_ORDER_ACTIONS, LIMIT_ACTIONS),
+    "event": _by_name(EVENT_ACTIONS, DISPUTE_EVENT_ACTIONS, PART_EVENT_ACTIONS),
+    "work_order": _by_name(
+        *(ORDER_ACTIONS, HAND_ORDER_ACTIONS, PART_ORDER_ACTIONS, LIMIT_ACTIONS),
+        COMPONENT_ORDER_ACTIONS,
+    ),
     "report": _by_name(REPORT_ACTIONS),
 }
 
@@ -46,6 +51,8 @@ def grant(
             return None
         turn = limit_requests.waits_for(request)
         centre = action.centre if turn is None else (turn,)
+    if _why_partial(asker, masters, aggregate, subject, action):
+        return None
     # A seat counts only where it is: a dispatcher of one street acts in the next only in the seat that they have there.
     role = next((role for role in centre if covers(asker, (role,), event)), None)
     if role is not None:
@@ -53,8 +60,14 @@ def grant(
     others = action.claimant and inspections.claimed_by_other(aggregate, asker.user_id)
     if action.collector and not others and covers(asker, ("collector",), event):
         return "collector", asker.org_id
+    if action.of_party:
+        asked = disputes.party_units(aggregate)
+        mine = [unit for unit in asked if unit in asker.units(masters.organizations, action.unit)]
+        return (action.unit[0], asker.org_id if asker.org_id in mine else mine[0]) if mine else None
     if action.unit:
-        orders = [subject] if isinstance(subject, WorkOrder) else aggregate.orders
+        orders: Collection[WorkOrder] = [subject] if isinstance(subject, WorkOrder) else aggregate.orders
+        if action.whose is not None:
+            orders = action.whose(aggregate, subject)
         unit = unit_of(asker, action.unit, masters.organizations, orders)
         if unit is not None:
             held = (role for role in action.unit if unit in asker.units(masters.organizations, (role,)))
@@ -66,6 +79,15 @@ def _to_decide(aggregate: EventAggregate, subject: Event | WorkOrder | Report, a
     if action.decides is None or not isinstance(subject, WorkOrder):
         return None
     return limit_requests.undecided(aggregate, subject, action.decides)
+
+
+def _why_partial(
+    asker: Asker, masters: Masters, aggregate: EventAggregate, subject: Event | WorkOrder | Report, action: Action
+) -> str | None:
+    if not action.impartial:
+        return None
+    order = subject if isinstance(subject, WorkOrder) else aggregate.lead
+    return disputes.why_partial(aggregate, order, asker, masters.organizations)
 
 
 def forbidden(
@@ -81,6 +103,10 @@ def forbidden(
             needs = [turn]
             why = f"这份申请现在须由{limit_requests.ROLES_ZH[turn]}审批，您在该区域没有这一席位。"
         why = limit_requests.why_not_theirs(request, asker, masters.organizations) or why
+    partial = _why_partial(asker, masters, aggregate, subject, action)
+    if partial is not None and covers(asker, action.centre, aggregate.event):
+        others = "、".join(limit_requests.ROLES_ZH[role] for role in action.centre)
+        why = f"{partial}“{action.name_zh}”请由与各当事单位无关的{others}办理。"
     return Forbidden(why, needs=needs)
 
 
@@ -94,6 +120,8 @@ def refused_now(
 
 
 def _fits(aggregate: EventAggregate, subject: Event | WorkOrder | Report, action: Action) -> bool:
+    if action.roles and isinstance(subject, WorkOrder) and subject.role not in action.roles:
+        return False
     return (not action.states or subject.state in action.states) and (
         action.offered is None or action.offered(aggregate, subject)
     )

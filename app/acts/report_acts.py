@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pydantic import Field
 
 from app import loop
-from app.acts.action import ActBody, Action, Case, Words
+from app.acts.action import ActBody, Action, Case, Words, lead_orders, own_orders
 from app.acts.event_acts import Reply, result_of
+from app.acts.loads import read_whole_load
 from app.acts.order_acts import Reason
 from app.core.errors import Forbidden
 from app.events.aggregate import EventAggregate
@@ -61,9 +62,7 @@ def _reveal(case: Case, body: Reason) -> None:
 def _unlink(case: Case, body: Reason) -> None:
     report = case.report
     link = next(link for link in case.aggregate.links if link.report_id == report.id)
-    own = admission.split_event(case.aggregate.event, report, case.event_no, case.turn.act.at)
-    # Whom this report accuses was not said when somebody said whom the others accuse.
-    own.change(own.event, nobody_accused=False)
+    own = admission.split_event(case.aggregate.event, report, case.event_nos[0], case.turn.act.at)
     case.aggregate.record(case.turn.act, "unlink_ordered", report=report, note=body.reason)
     loop.unlink(case.turn, report, link, own)
     case.begun.append(own)
@@ -112,6 +111,7 @@ REPORT_ACTIONS = (
         Reply,
         centre=(*_FRONT, "callback_agent"),
         unit=("unit_liaison", "handler"),
+        whose=lead_orders,
         states=_LIVE,
         offered=_owed("reply"),
     ),
@@ -131,6 +131,7 @@ REPORT_ACTIONS = (
         Reason,
         centre=(*_FRONT, "callback_agent"),
         unit=("unit_liaison", "handler"),
+        whose=own_orders,
         offered=_named,
     ),
     Action(
@@ -141,6 +142,7 @@ REPORT_ACTIONS = (
         centre=("dispatcher", "shift_leader"),
         states=_LIVE,
         offered=_shared,
-        begins_event=True,
+        begins=lambda body: 1,
+        fetch=read_whole_load,
     ),
 )

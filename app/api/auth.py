@@ -1,27 +1,24 @@
 """Logging in, and what the asker may do."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.security import OAuth2PasswordRequestForm
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.accounts.access import client_login_row, note_login, user_login_row
+from app.accounts.access import client_login_row
+from app.accounts.logging_in import check_password
 from app.accounts.people import find_account, usernames
 from app.accounts.tokens import ClientSubject, Subject, UserSubject
 from app.api.dependencies import ReaderDep, RuntimeDep
 from app.api.problems import RESPONSES
 from app.clocks.calendar import CHINA_TIME
-from app.core.database import Json, transaction
-from app.core.errors import TooMany, Unauthenticated
+from app.core.database import Json
+from app.core.errors import Unauthenticated
 from app.core.timing import now
 from app.runtime import Runtime
 
 router = APIRouter(tags=["people 人员"], responses=RESPONSES)
-
-_WRONG = "用户名或密码不正确。"
 
 
 class LoginForm(OAuth2PasswordRequestForm):
@@ -56,24 +53,10 @@ async def log_in(form: Annotated[LoginForm, Depends()], runtime: RuntimeDep) -> 
 
 
 async def _user(runtime: Runtime, form: LoginForm) -> tuple[Subject, int, int]:
-    async with runtime.sessions() as session:
-        row = await user_login_row(session, form.username, form.jurisdiction)
-    if row is not None and row.locked_until is not None and row.locked_until > now():
-        wait = int((row.locked_until - now()).total_seconds()) + 1
-        raise TooMany("登录失败次数过多，账号已暂时锁定，请稍后再试。", retry_after_seconds=wait)
-    ok, _ = await runtime.passwords.verify(form.password, row.password_hash if row else None)
-    if row is not None:
-        async with transaction(runtime.sessions) as session:
-            await _note(session, runtime, row.id, ok=ok)
-    if row is None or not ok:
-        raise Unauthenticated(_WRONG, reason="wrong_password")
+    row = await check_password(
+        runtime.sessions, runtime.settings, runtime.passwords, form.username, form.password, form.jurisdiction
+    )
     return UserSubject(row.id), row.jurisdiction_id, row.token_version
-
-
-async def _note(session: AsyncSession, runtime: Runtime, user_id: Any, *, ok: bool) -> None:
-    settings = runtime.settings
-    lock_until = now() + timedelta(minutes=settings.login_lock_minutes)
-    await note_login(session, user_id, ok=ok, max_failures=settings.login_max_failures, lock_until=lock_until)
 
 
 def _arrangements(rows: Iterable[Json]) -> list[Json]:

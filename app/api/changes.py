@@ -13,9 +13,12 @@ from app.api.shapes import Shape, answer
 from app.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from app.events.visibility import Sight
 from app.supervision.changes import read_changes
-from app.supervision.timeline_read import happened
+from app.supervision.timeline_read import OwnOrders, happened
 
 router = APIRouter(tags=["changes 变化"], responses=RESPONSES)
+
+#: whose the orders are is told by no row of a list; it carries no notes to withhold
+_NO_ORDERS = OwnOrders()
 
 
 class ChangeShape(TimelineRow):
@@ -45,7 +48,7 @@ async def changes(
     sight = Sight.of(who.asker, who.masters.organizations)
     found = await read_changes(who.session, sight, after=after, limit=limit)
     items = [
-        timeline_values(who.masters, happened(row, sight.list_stand(row)))
+        timeline_values(who.masters, happened(row, sight.list_stand(row), _NO_ORDERS))
         | {
             "event_id": row.event_id,
             "event_no": row.event_no,

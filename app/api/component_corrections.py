@@ -16,7 +16,7 @@ from app.core.errors import Forbidden
 from app.dispatch.component_corrections import DUTIES_ZH
 from app.events.visibility import Sight
 from app.masters import Masters
-from app.supervision.component_corrections import open_corrections
+from app.supervision.component_corrections import lost_corrections, open_corrections
 
 router = APIRouter(prefix="/dispatch/component-corrections", tags=["dispatch 派单"], responses=RESPONSES)
 
@@ -35,12 +35,13 @@ class CorrectionShape(Shape):
     sentence: str = Field(description="一句话说明")
     registered: UnitShape | None = Field(description="现在登记的单位")
     unit: UnitShape | None = Field(description="应为哪个单位；空为不知道")
+    not_in_force: bool = Field(description="已采纳，但既未生效也不在草稿中（草稿被丢弃、替换或已回退），可再次采纳")
     reported_by: UnitShape | None = Field(description="由哪个单位报告")
     proposed_at: CityTime = Field(description="何时报告")
 
 
 class CorrectionsShape(Shape):
-    """What nobody has decided yet, the oldest first."""
+    """What nobody has decided yet, the oldest first; behind it what was accepted and has got lost since."""
 
     items: list[CorrectionShape]
 
@@ -65,10 +66,13 @@ class DecidedShape(Shape):
 
 @router.get("", summary="待核定的部件权责更正")
 async def list_corrections(who: ReaderDep) -> CorrectionsShape:
-    """Entries that units in the field reported wrong and nobody has decided yet."""
+    """Entries that units in the field reported wrong: not decided yet, or accepted and yet nowhere any more."""
     _role(who.asker, _READERS)
-    found = await open_corrections(who.session, Sight.of(who.asker, who.masters.organizations))
-    return CorrectionsShape(items=[_shape(who.masters, row) for row in found])
+    sight, ids = Sight.of(who.asker, who.masters.organizations), who.masters.organizations.id_of
+    found = [_shape(who.masters, row, row.unit_id) for row in await open_corrections(who.session, sight)]
+    for row in await lost_corrections(who.session, sight):
+        found.append(_shape(who.masters, row, ids(row.unit) if row.unit else None, not_in_force=True))
+    return CorrectionsShape(items=found)
 
 
 @router.post("/{id}/actions/{action}", summary="核定部件权责更正：采纳写入部件登记草稿")
@@ -80,7 +84,10 @@ async def decide(
     action: Literal["accept", "reject"],
     body: DecisionBody | None = None,
 ) -> DecidedShape:
-    """Accepted, the corrected row is laid over the draft of the register; a release puts it in force."""
+    """Accepted, the corrected row is laid over the draft of the register; a release puts it in force.
+
+    One that was accepted and got lost with its draft can be accepted once more.
+    """
     asker = await user_of(session, token)
     role = _role(asker, _DECIDING)
     event_id, n = parse_order_id(id)
@@ -102,23 +109,25 @@ def _role(asker: Asker, roles: tuple[str, ...]) -> str:
     )
 
 
-def _shape(masters: Masters, row: Any) -> CorrectionShape:
+def _shape(masters: Masters, row: Any, unit_id: int | None, *, not_in_force: bool = False) -> CorrectionShape:
     entry = masters.router.components.find(row.component_id)
     code = getattr(entry, row.duty) if entry else ""
     registered = unit_shape(masters, masters.organizations.id_of(code)) if code else None
-    unit = unit_shape(masters, row.unit_id)
+    unit = unit_shape(masters, unit_id)
     title = DUTIES_ZH[row.duty]
     now_as = f"登记为{registered.name}" if registered else "没有登记"
     should = f"应为{unit.name}" if unit else "不是该单位"
+    lost = "；已采纳，尚未生效，也不在草稿中" if not_in_force else ""
     return CorrectionShape(
         id=order_id(row.event_id, row.n),
         event_id=row.event_id,
         event_no=row.event_no,
         component_id=row.component_id,
         duty=row.duty,
-        sentence=f"部件 {row.component_id} 的{title}{now_as}，现场报告{should}。",
+        sentence=f"部件 {row.component_id} 的{title}{now_as}，现场报告{should}{lost}。",
         registered=registered,
         unit=unit,
+        not_in_force=not_in_force,
         reported_by=unit_shape(masters, row.by_unit_id),
         proposed_at=row.proposed_at,
     )

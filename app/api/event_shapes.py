@@ -1,18 +1,22 @@
 """How an event, its orders, inspections, clocks and timeline look to their reader."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
+from app.api.part_shapes import HolderShape, holder_values
 from app.api.shapes import (
     CityTime,
     ItemShape,
+    ListedEvent,
     PlaceShape,
     Shape,
     UnitShape,
     item_values,
+    listed_values,
     order_id,
     place_values,
     title_shown,
@@ -26,6 +30,8 @@ from app.events.clock_tables import Clock, LimitRequest
 from app.events.tables import Inspection, ReturnRequest, WorkOrder
 from app.events.visibility import Stand
 from app.masters import Masters
+from app.supervision.clock_words import KINDS
+from app.supervision.holders import Holder
 from app.supervision.timeline_read import Happened
 
 
@@ -49,6 +55,7 @@ class EventSummary(Shape):
     lead_unit: UnitShape | None = Field(description="主办单位")
     report_count: int = Field(description="诉求数（含并单）")
     merged_into: UUID | None = Field(description="并入的事件")
+    split_from: UUID | None = Field(description="母事件：本件是从它拆分出来的；诉求和答复都在母事件")
     received_at: CityTime = Field(description="受理时间")
     ended_at: CityTime | None = Field(description="结束时间")
     settled_at: CityTime | None = Field(description="全部答复、回访、反馈完毕的时间")
@@ -75,6 +82,7 @@ def event_values(masters: Masters, row: Any, event_id: UUID, stand: Stand, *, ad
         "lead_unit": unit_values(masters, row.lead_unit_id),
         "report_count": row.report_count,
         "merged_into": row.merged_into,
+        "split_from": row.split_from,
         "received_at": row.received_at,
         "ended_at": row.ended_at,
         "settled_at": row.settled_at,
@@ -89,7 +97,9 @@ class OrderShape(Shape):
     n: int = Field(description="在事件中的序号")
     event_id: UUID = Field(description="事件标识")
     unit: UnitShape | None = Field(description="承办单位")
-    role: str = Field(description="lead 主办、supporting 协办")
+    role: str = Field(description="lead 主办、supporting 协办、sub 下派、callout 吹哨")
+    parent: str | None = Field(description="下派或吹哨所依据的工单标识；中心派的为 null")
+    part: str | None = Field(None, description="所负责的部分或报到事由；列表中不给出")
     state: str = Field(description="状态")
     round: int = Field(description="第几次办理，1 为首次")
     urgency: str = Field(description="紧急程度")
@@ -103,19 +113,31 @@ class OrderShape(Shape):
     result: str | None = Field(description="resolved 实际解决、explained 解释说明")
     evidence: list[str] = Field(description="处置照片（内容摘要）")
     ended_at: CityTime | None = Field(description="工单结束时间")
+    holder: HolderShape | None = Field(None, description="认领人；仅本单位和中心可见，null 为在池中或不对您显示")
     allowed_actions: list[str] | None = Field(None, description="您现在可以执行的操作；列表中不给出")
 
 
 def order_values(
-    masters: Masters, row: WorkOrder | Any, event_id: UUID, n: int, allowed: list[str] | None = None
+    masters: Masters,
+    row: WorkOrder | Any,
+    event_id: UUID,
+    n: int,
+    allowed: list[str] | None = None,
+    part: str | None = None,
+    holder: Holder | None = None,
 ) -> Json:
-    """The members of ``OrderShape``, from an order's row or a row of a list."""
+    """The members of ``OrderShape``, from an order's row or a row of a list. ``part``: what it was given for.
+
+    ``holder``: who has it, for a reader who may know.
+    """
     return {
         "id": order_id(event_id, n),
         "n": n,
         "event_id": event_id,
         "unit": unit_values(masters, row.unit_id),
         "role": row.role,
+        "parent": order_id(event_id, row.parent_n) if row.parent_n is not None else None,
+        "part": part,
         "state": row.state,
         "round": row.round,
         "urgency": row.urgency,
@@ -129,36 +151,38 @@ def order_values(
         "result": row.result,
         "evidence": row.evidence,
         "ended_at": row.ended_at,
+        "holder": holder_values(holder),
         "allowed_actions": allowed,
     }
 
 
 def order_shape(
-    masters: Masters, row: WorkOrder, event_id: UUID, n: int, allowed: list[str] | None = None
+    masters: Masters,
+    row: WorkOrder,
+    event_id: UUID,
+    n: int,
+    allowed: list[str] | None = None,
+    part: str | None = None,
+    holder: Holder | None = None,
 ) -> OrderShape:
     """From an order's row."""
-    return OrderShape(**order_values(masters, row, event_id, n, allowed))
+    return OrderShape(**order_values(masters, row, event_id, n, allowed, part, holder))
 
 
-class OrderInList(OrderShape):
+class OrderInList(ListedEvent, OrderShape):
     """An order with what a list tells of its event."""
 
-    event_no: str = Field(description="事件编号")
-    title: str = Field(description="事件标题")
-    item: ItemShape | None = Field(description="治理事项")
-    place: PlaceShape = Field(description="事发位置")
     received_at: CityTime = Field(description="事件受理时间")
     next_due_at: CityTime | None = Field(description="最近的到期时间")
     next_due_assumed: bool = Field(description="该到期时间落在尚未公布日历的年份，按周一至周五估算")
 
 
-def order_in_list(masters: Masters, row: Any, stand: Stand) -> Json:
-    """The members of ``OrderInList``, from a row of the orders' list."""
-    return order_values(masters, row, row.event_id, row.n) | {
-        "event_no": row.event_no,
-        "title": title_shown(masters, row, stand),
-        "item": item_values(masters, row.item_id),
-        "place": place_values(masters, row),
+def order_in_list(masters: Masters, row: Any, stand: Stand, *, own: Collection[int]) -> Json:
+    """The members of ``OrderInList``, from a row of the orders' list. ``own``: the asker's units."""
+    told = row.holder_username is not None and (stand == "centre" or row.unit_id in own)
+    holder = Holder(row.holder_username, row.holder_name) if told else None
+    return order_values(masters, row, row.event_id, row.n, holder=holder) | {
+        **listed_values(masters, row, stand),
         "received_at": row.received_at,
         "next_due_at": row.next_due_at,
         "next_due_assumed": bool(row.next_due_assumed),
@@ -275,7 +299,7 @@ class ClockShape(Shape):
     """A running limit."""
 
     n: int
-    kind: str = Field(description="signing 签收、first_contact 先行联系、handling 处置、citizen_total 总时限")
+    kind: str = Field(description="、".join(f"{kind} {name}" for kind, name in KINDS.items()))
     order_n: int | None = Field(description="工单序号")
     report_id: UUID | None = Field(description="诉求标识（总时限）")
     limit: str = Field(description="时限，如 2 work_hour")
@@ -304,7 +328,10 @@ class ParticipantShape(Shape):
     """A unit that takes part."""
 
     unit: UnitShape | None
-    role: str = Field(description="lead 主办、supporting 协办、inspector 核查、desk 协调")
+    role: str = Field(
+        description="lead 主办、supporting 协办、sub 二次派单、callout 吹哨报到、party 会商、inspector 核查、desk 协调"
+        "、supervising 督办"
+    )
     since: CityTime
 
 
@@ -322,7 +349,8 @@ class TimelineRow(Shape):
     n: int = Field(description="在事件中的序号")
     act: str = Field(description="做了什么")
     subject: str = Field(
-        description="对什么做的：event、work_order、report、inspection、return_request、limit_request、clock"
+        description="对什么做的：event、work_order、report、inspection、return_request、dispute、component_correction、"
+        "limit_request、clock"
     )
     subject_n: int | None
     report_id: UUID | None

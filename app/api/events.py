@@ -1,12 +1,20 @@
 """``/events``: what happened in the city, with everything it owns."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.api.dependencies import Reader, ReaderDep
+from app.api.dependencies import Reader, ReaderDep, RuntimeDep
+from app.api.dispute_shapes import (
+    DisputeShape,
+    HoldShape,
+    PrecedentShape,
+    disputes_of,
+    holds_of,
+    precedent_shape,
+)
 from app.api.event_shapes import (
     ClockShape,
     EventSummary,
@@ -23,15 +31,43 @@ from app.api.event_shapes import (
     return_shape,
     timeline_row,
 )
+from app.api.part_shapes import PartShape, part_values
 from app.api.problems import RESPONSES
 from app.api.report_shapes import ReportShape, report_values
-from app.api.shapes import Allowed, CityTime, PageShape, Shape, allowed_of, answer, etag, names_of, title_shown
+from app.api.shapes import (
+    Allowed,
+    CityTime,
+    PageShape,
+    Shape,
+    UnitShape,
+    allowed_of,
+    answer,
+    etag,
+    names_of,
+    title_shown,
+    unit_shape,
+)
+from app.api.suggested_units import SuggestedUnitShape, suggested_shapes
+from app.core.timing import now
+from app.dispatch.precedents import case_of, fitting
+from app.dispatch.returns import gave_back
 from app.events.aggregate import EventAggregate
 from app.events.late_clocks import load_late_clocks
 from app.events.store import load_events, load_reports
-from app.events.visibility import Sight, Stand, require_seen
+from app.events.visibility import Sight, Stand, accused_unknown, require_seen
 from app.intake.duplicates import DuplicateRule
-from app.supervision import event_list, possible_duplicates, report_list, timeline_read
+from app.masters import Masters
+from app.masters.unit_history import circumstances
+from app.runtime import Runtime
+from app.supervision import (
+    event_list,
+    holders,
+    order_parts,
+    possible_duplicates,
+    precedents,
+    report_list,
+    timeline_read,
+)
 from app.supervision.filters import EventQuery, filters_of
 
 router = APIRouter(tags=["events 事件"], responses=RESPONSES)
@@ -40,9 +76,21 @@ router = APIRouter(tags=["events 事件"], responses=RESPONSES)
 class EventDetail(EventSummary):
     """An event with what it owns, as far as the asker may see it."""
 
-    stand: str = Field(description="您从哪里看到它：centre 中心、unit 承办单位、collector 核查员")
+    stand: str = Field(
+        description="从哪里看到它：centre 中心、unit 承办、helper 下派、吹哨或会商的单位、collector 核查员"
+    )
     work_orders: list[OrderShape] = Field(description="工单，含已结束的")
+    parts: list[PartShape] = Field(description="拆分件，含已结束的")
     returns: list[ReturnShape] = Field(description="退单申请")
+    disputes: list[DisputeShape] = Field(description="管辖争议，含已结束的")
+    precedents: list[PrecedentShape] = Field(description="可参照的裁决先例；有争议、有待审退单或待派单时对中心给出")
+    suggested: list[SuggestedUnitShape] = Field(
+        description="以往这类事件由谁承办，最多三个；有争议、有待审退单或待派单时对中心给出，供人参考"
+    )
+    suggested_as_of: CityTime | None = Field(description="以往派单截至何时；空为尚未学习或不在上述情形")
+    component_id: str | None = Field(description="部件标识码")
+    first_receiver: UnitShape | None = Field(description="首接单位")
+    holds: list[HoldShape] = Field(description="各主办单位先后持有的时间")
     inspections: list[InspectionShape] = Field(description="核查任务")
     clocks: list[ClockShape] = Field(description="正在计时的时限")
     participants: list[ParticipantShape] = Field(description="现在参与的单位")
@@ -84,10 +132,15 @@ async def events(who: ReaderDep, query: Annotated[EventQuery, Query()]) -> Respo
 
 
 @router.get("/events/{event_id}", summary="一个事件")
-async def event(event_id: UUID, who: ReaderDep, request: Request, response: Response) -> EventDetail:
+async def event(
+    event_id: UUID, who: ReaderDep, runtime: RuntimeDep, request: Request, response: Response
+) -> EventDetail:
     """One event with orders, inspections, running limits and reports; the ETag is its version."""
     aggregate, stand = await seen_event(who, event_id)
     await load_reports(who.session, aggregate)
+    parts = await order_parts.read_parts(who.session, event_id, aggregate.orders)
+    held = await holders.read_holders(who.session, aggregate.orders)
+    own = Sight.of(who.asker, who.masters.organizations).units
     identities = await report_list.masked_identities(who.session, [report.id for report in aggregate.reports])
     masters, row = who.masters, aggregate.event
     address_shown = stand == "centre" or not await event_list.is_address_kept(who.session, event_id)
@@ -113,10 +166,25 @@ async def event(event_id: UUID, who: ReaderDep, request: Request, response: Resp
         **event_values(masters, row, row.id, stand, address_shown=address_shown),
         stand=stand,
         work_orders=[
-            order_shape(masters, order, row.id, order.n, allowed.work_orders.get(order.n, []))
+            order_shape(
+                masters,
+                order,
+                row.id,
+                order.n,
+                allowed.work_orders.get(order.n, []),
+                parts.get(order.n) if stand != "helper" or order.unit_id in own else None,
+                held.get(order.n) if stand == "centre" or order.unit_id in own else None,
+            )
             for order in aggregate.orders
         ],
+        parts=[PartShape(**part_values(masters, part)) for part in aggregate.parts],
         returns=[return_shape(masters, one) for one in aggregate.returns],
+        disputes=disputes_of(masters, aggregate),
+        precedents=await _offered(who, aggregate) if stand == "centre" else [],
+        **_suggested(runtime, masters, aggregate, stand),
+        component_id=row.component_id,
+        first_receiver=unit_shape(masters, row.first_receiver_id),
+        holds=holds_of(masters, aggregate, now()),
         inspections=[InspectionShape(**inspection_values(one, row.id, one.n)) for one in aggregate.inspections],
         clocks=[
             clock_shape(clock)
@@ -130,6 +198,32 @@ async def event(event_id: UUID, who: ReaderDep, request: Request, response: Resp
         foreign_ref=row.foreign_ref,
         allowed_actions=allowed,
     )
+
+
+async def _offered(who: Reader, aggregate: EventAggregate) -> list[PrecedentShape]:
+    """Earlier rulings that fit, where somebody may look for one: units argue, a unit gives it back, nobody leads."""
+    if not _waits_for_unit(aggregate):
+        return []
+    case = case_of(aggregate.event, who.masters.jurisdiction_code)
+    found = await precedents.of_item(who.session, who.asker.jurisdiction_id, case.item_id, case.areas)
+    return [precedent_shape(who.masters, taught) for taught in fitting(found, case, who.masters.organizations)]
+
+
+def _waits_for_unit(aggregate: EventAggregate) -> bool:
+    asked = any(request.state == "requested" for request in aggregate.returns)
+    return asked or aggregate.dispute is not None or aggregate.event.state == "analyzing"
+
+
+def _suggested(runtime: Runtime, masters: Masters, aggregate: EventAggregate, stand: Stand) -> dict[str, Any]:
+    """What history suggests, while somebody at the centre is to find the unit; nothing where the accused is unknown."""
+    row = aggregate.event
+    if stand != "centre" or not _waits_for_unit(aggregate) or accused_unknown(row):
+        return {"suggested": [], "suggested_as_of": None}
+    item = masters.items.item(masters.item_keys[row.item_id]) if row.item_id else None
+    asked = circumstances(item, (row.street_code, row.community_code), row.channel, now())
+    barred = frozenset(row.accused_org_ids) | gave_back(aggregate)
+    found, as_of = runtime.history.suggested(masters, asked, barred=barred)
+    return {"suggested": suggested_shapes(masters, found), "suggested_as_of": as_of}
 
 
 class TimelineShape(Shape):
@@ -146,8 +240,9 @@ async def timeline(
     after: Annotated[int, Query(ge=0, lt=2**31, description="只看此序号之后的")] = 0,
 ) -> TimelineShape:
     """Everything that happened, with the notes that the asker may read."""
-    _, stand = await seen_event(who, event_id)
-    rows = await timeline_read.read_timeline(who.session, event_id, stand, after=after)
+    aggregate, stand = await seen_event(who, event_id)
+    sight = Sight.of(who.asker, who.masters.organizations)
+    rows = await timeline_read.read_timeline(who.session, aggregate, sight, stand, after=after)
     items = [timeline_row(who.masters, row) for row in rows]
     return TimelineShape(items=items, next=rows[-1].n if len(rows) == timeline_read.MAX_ROWS else None)
 

@@ -10,15 +10,12 @@ from app.api.event_shapes import InspectionShape, inspection_values
 from app.api.problems import RESPONSES
 from app.api.shapes import (
     CityTime,
-    ItemShape,
+    ListedEvent,
     PageShape,
-    PlaceShape,
     UnitShape,
     answer,
-    item_values,
+    listed_values,
     names_of,
-    place_values,
-    title_shown,
     unit_values,
 )
 from app.events.lifecycles import INSPECTION
@@ -29,13 +26,9 @@ from app.supervision.filters import EventQuery, filters_of
 router = APIRouter(tags=["inspections 核查"], responses=RESPONSES)
 
 
-class InspectionInList(InspectionShape):
+class InspectionInList(ListedEvent, InspectionShape):
     """A task with what the collector needs of the event."""
 
-    event_no: str = Field(description="事件编号")
-    title: str = Field(description="事件标题")
-    item: ItemShape | None = Field(description="治理事项")
-    place: PlaceShape = Field(description="事发位置")
     lead_unit: UnitShape | None = Field(description="处置单位")
     urgency: str = Field(description="紧急程度")
     received_at: CityTime = Field(description="事件受理时间")
@@ -50,11 +43,8 @@ async def inspections(who: ReaderDep, query: Annotated[EventQuery, Query()]) -> 
     masters = who.masters
     items = [
         inspection_values(row, row.event_id, row.n)
+        | listed_values(masters, row, sight.list_stand(row))
         | {
-            "event_no": row.event_no,
-            "title": title_shown(masters, row, sight.list_stand(row)),
-            "item": item_values(masters, row.item_id),
-            "place": place_values(masters, row),
             "lead_unit": unit_values(masters, row.lead_unit_id),
             "urgency": row.urgency,
             "received_at": row.received_at,

@@ -1,5 +1,6 @@
 """What ``/releases`` answers with and is sent."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -70,17 +71,19 @@ class DraftShape(Shape):
     changed: int = Field(description="修改的行")
     removed: int = Field(description="删除的行")
     unchanged: int = Field(description="不变的行")
+    left_out: list[str] = Field(description="整份替换的文件没有写、因而各行都按空值处理的列")
     lost: LostShape = Field(description="原有草稿因此失去的复核和定时")
 
     @classmethod
-    def of(cls, outcome: DraftOutcome) -> "DraftShape":
-        """The same from the core's own form."""
+    def of(cls, outcome: DraftOutcome, left_out: Sequence[str] = ()) -> "DraftShape":
+        """The same from the core's own form. ``left_out``: columns that the file does not have."""
         return cls(
             draft=ReleaseShape.of(outcome.draft) if outcome.draft else None,
             added=outcome.added,
             changed=outcome.changed,
             removed=outcome.removed,
             unchanged=outcome.unchanged,
+            left_out=list(left_out),
             lost=LostShape.of(outcome.lost),
         )
 
@@ -94,10 +97,10 @@ class RowDiffShape(Shape):
 
 
 class ScheduledShape(Shape):
-    """What now waits for its moment."""
+    """What now waits for its moment, or is in force."""
 
     releases: list[ReleaseShape]
-    unscheduled: list[str] = Field(description="因此取消了定时的其他种类")
+    unscheduled: list[str] = Field(description="原定与其同时发布、因此取消了定时的其他种类")
 
 
 class _Body(BaseModel):
@@ -128,6 +131,7 @@ class RollBackBody(_Body):
     """Which edition is brought back."""
 
     to: int | None = Field(None, ge=1, lt=2**31, description="第几版；缺省为上一个生效的版")
+    because: Reason | None = Field(None, description="恢复更早的版时必填：未经复核的理由")
     mode: Mode | None = Field(None, description="同发布")
 
 

@@ -9,9 +9,11 @@ from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.access import Asker, user_of
+from app.accounts.deputies import same_hands
 from app.accounts.tokens import AccessToken
 from app.api.dependencies import ReaderDep, RuntimeDep, TokenDep, WriteSession
 from app.api.problems import RESPONSES
+from app.api.release_seats import DRAFTING, PUBLISHING, READING, REVIEWING, require_everywhere
 from app.api.release_shapes import (
     DraftsBody,
     DraftShape,
@@ -28,7 +30,7 @@ from app.api.release_shapes import (
 from app.api.shapes import PageShape
 from app.core import releases as store
 from app.core import reviews
-from app.core.errors import Forbidden, NotFound, TooLarge, TooMany
+from app.core.errors import NotFound, TooLarge, TooMany
 from app.core.pagination import decode_cursor, digest_of, encode_cursor
 from app.masters import publishing, scheduling
 from app.masters.export import export
@@ -42,11 +44,6 @@ router = APIRouter(prefix="/releases", tags=["releases 基础数据的各版"], 
 
 #: seats that prepare releases or answer for what they do to the city's limits
 _PREVIEW_ROLES: Final = ("system_administrator", "shift_leader", "supervisor")
-#: those who may take suggestions into a draft, and those whose work drafts are
-_DRAFTING: Final = ("knowledge_editor", "shift_leader", "adjudicator", "system_administrator")
-_REVIEWING: Final = ("shift_leader", "supervisor", "adjudicator", "knowledge_editor")
-_PUBLISHING: Final = ("shift_leader", "system_administrator")
-_READING: Final = tuple(dict.fromkeys((*_DRAFTING, *_REVIEWING, *_PUBLISHING)))
 _UNREVIEWED: Final = ("system_administrator",)
 _MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 #: looking at all open clocks takes its time: one at a time in a process
@@ -56,15 +53,9 @@ ReleasePath = Annotated[int, Path(ge=1, lt=2**63, description="版的编号（id
 KindPath = Annotated[str, Path(description="种类：routing-rules、duty-list…")]
 
 
-def _require(asker: Asker, roles: Sequence[str], told: str) -> None:
-    """Masters hold everywhere, so the seat must be for all of the jurisdiction."""
-    if asker.jurisdiction_code not in asker.areas(roles):
-        raise Forbidden(f"{told}，席位须为全辖区。", needs=list(roles))
-
-
 async def _asker(session: AsyncSession, token: AccessToken, roles: Sequence[str], told: str) -> Asker:
     asker = await user_of(session, token)
-    _require(asker, roles, told)
+    require_everywhere(asker, roles, told)
     return asker
 
 
@@ -115,7 +106,7 @@ async def preview_release(
 @router.get("/{id}/diff", summary="一版与现行版的不同")
 async def diff(who: ReaderDep, id: ReleasePath, query: Annotated[PageQuery, Query()]) -> PageShape[RowDiffShape]:
     """Rows that are not what is in force, by key; of the release in force itself there are none."""
-    _require(who.asker, _READING, "查看草稿须为参与起草、复核或发布的席位")
+    require_everywhere(who.asker, READING, "查看草稿须为参与起草、复核或发布的席位")
     release = await store.release_of(who.session, who.asker.jurisdiction_id, id)
     published = await store.published_of(who.session, who.asker.jurisdiction_id, release.kind)
     digest = digest_of("releases/diff", {"release": id, "published": published.id if published else None})
@@ -138,7 +129,7 @@ async def diff(who: ReaderDep, id: ReleasePath, query: Annotated[PageQuery, Quer
 )
 async def export_release(who: ReaderDep, id: ReleasePath) -> Response:
     """A file that Excel and WPS open, and that loads again without a change."""
-    _require(who.asker, _READING, "导出须为参与起草、复核或发布的席位")
+    require_everywhere(who.asker, READING, "导出须为参与起草、复核或发布的席位")
     release = await store.release_of(who.session, who.asker.jurisdiction_id, id)
     _released(release.kind)
     made = await export(who.session, release)
@@ -162,11 +153,11 @@ async def import_draft(
     ] = None,
 ) -> DraftShape:
     """Takes a CSV or GeoJSON file of at most 10 MB, UTF-8 or GBK; with one bad row it takes none and names them all."""
-    asker = await _asker(session, token, _DRAFTING, "起草须为知识库编辑、值班长、裁决员或系统管理员")
+    asker = await _asker(session, token, DRAFTING, "起草须为知识库编辑、值班长、裁决员或系统管理员")
     content = await _file(request)
     file = await asyncio.to_thread(_read, content, _released(kind), mode)
     outcome = await publishing.put_file(session, asker.jurisdiction_id, file, by=asker.username)
-    return DraftShape.of(outcome)
+    return DraftShape.of(outcome, file.left_out)
 
 
 async def _file(request: Request) -> bytes:
@@ -183,27 +174,45 @@ def _read(content: bytes, kind: str, mode: FileMode | None) -> MasterFile:
 @router.delete("/{id}", summary="丢弃草稿")
 async def discard(session: WriteSession, token: TokenDep, id: ReleasePath) -> LostShape:
     """Throws a draft away. 404 once it was changed, 409 once it is in force."""
-    asker = await _asker(session, token, _DRAFTING, "丢弃草稿须为知识库编辑、值班长、裁决员或系统管理员")
+    asker = await _asker(session, token, DRAFTING, "丢弃草稿须为知识库编辑、值班长、裁决员或系统管理员")
     (draft,) = await reviews.drafts_seen(session, asker.jurisdiction_id, [id])
     return LostShape.of(await store.discard_draft(session, asker.jurisdiction_id, draft.kind))
 
 
 @router.post("/{id}/review", summary="复核草稿")
 async def review(session: WriteSession, token: TokenDep, id: ReleasePath) -> ReleaseShape:
-    """A second person vouches for the draft as it stands. 404 once it was changed, 409 for who had a hand in it."""
-    asker = await _asker(session, token, _REVIEWING, "复核须为值班长、督查员、裁决员或知识库编辑")
+    """A second person vouches for the draft as it stands. 404 once it was changed, 409 for who had a hand in it.
+
+    A deputy and whom they stand in for are one pair of hands as long as that lasts.
+    """
+    asker = await _asker(session, token, REVIEWING, "复核须为值班长、督查员、裁决员或知识库编辑")
     (draft,) = await reviews.drafts_seen(session, asker.jurisdiction_id, [id])
-    return ReleaseShape.of(await reviews.review(session, asker.jurisdiction_id, draft.kind, by=asker.username))
+    hands = await same_hands(session, asker.jurisdiction_id, asker.username)
+    reviewed = await reviews.review(session, asker.jurisdiction_id, draft.kind, by=asker.username, same_hands=hands)
+    return ReleaseShape.of(reviewed)
+
+
+@router.delete("/{id}/review", summary="撤回自己的复核")
+async def take_back_review(session: WriteSession, token: TokenDep, id: ReleasePath) -> ScheduledShape:
+    """The draft is unreviewed again; it waits for no moment any more, and neither does what was to come with it."""
+    asker = await _asker(session, token, REVIEWING, "复核须为值班长、督查员、裁决员或知识库编辑")
+    (draft,) = await reviews.drafts_seen(session, asker.jurisdiction_id, [id])
+    taken = await reviews.take_back_review(session, draft, by=asker.username)
+    others = [kind for kind in taken if kind != draft.kind]
+    return ScheduledShape(releases=[ReleaseShape.of(draft)], unscheduled=others)
 
 
 @router.post("/publish", summary="发布草稿")
-async def publish(session: WriteSession, token: TokenDep, body: PublishBody) -> list[ReleaseShape]:
-    """Checks the drafts against each other and what is in force; all come into force at once or none does."""
-    asker = await _asker(session, token, _PUBLISHING, "发布须为值班长或系统管理员")
+async def publish(session: WriteSession, token: TokenDep, body: PublishBody) -> ScheduledShape:
+    """Checks the drafts against each other and what is in force; all come into force at once or none does.
+
+    What was to come with one of them at a moment waits for it no more, and is named.
+    """
+    asker = await _asker(session, token, PUBLISHING, "发布须为值班长或系统管理员")
     if body.unreviewed_because is not None:
-        _require(asker, _UNREVIEWED, "未经复核即发布只限系统管理员")
+        require_everywhere(asker, _UNREVIEWED, "未经复核即发布只限系统管理员")
     drafts = await reviews.drafts_seen(session, asker.jurisdiction_id, body.releases)
-    await publishing.publish(
+    published = await publishing.publish(
         session,
         asker.jurisdiction_id,
         [draft.kind for draft in drafts],
@@ -211,13 +220,14 @@ async def publish(session: WriteSession, token: TokenDep, body: PublishBody) -> 
         mode=body.mode,
         unreviewed_because=body.unreviewed_because,
     )
-    return [ReleaseShape.of(draft) for draft in drafts]
+    left = sorted({kind for release in published for kind in release.left_behind})
+    return ScheduledShape(releases=[ReleaseShape.of(draft) for draft in drafts], unscheduled=left)
 
 
 @router.post("/schedule", summary="定时发布")
 async def schedule(session: WriteSession, token: TokenDep, body: ScheduleBody) -> ScheduledShape:
     """Reviewed drafts come into force together at a moment, after the same checks; what fails them does not."""
-    asker = await _asker(session, token, _PUBLISHING, "发布须为值班长或系统管理员")
+    asker = await _asker(session, token, PUBLISHING, "发布须为值班长或系统管理员")
     drafts = await reviews.drafts_seen(session, asker.jurisdiction_id, body.releases)
     kinds = [draft.kind for draft in drafts]
     others = await scheduling.schedule(
@@ -229,7 +239,7 @@ async def schedule(session: WriteSession, token: TokenDep, body: ScheduleBody) -
 @router.post("/unschedule", summary="取消定时发布")
 async def unschedule(session: WriteSession, token: TokenDep, body: DraftsBody) -> list[ReleaseShape]:
     """Drafts and reviews stay; what was to come into force with them waits no more either."""
-    asker = await _asker(session, token, _PUBLISHING, "发布须为值班长或系统管理员")
+    asker = await _asker(session, token, PUBLISHING, "发布须为值班长或系统管理员")
     drafts = await reviews.drafts_seen(session, asker.jurisdiction_id, body.releases)
     taken = await scheduling.unschedule(session, asker.jurisdiction_id, [draft.kind for draft in drafts])
     found = [await store.draft_of(session, asker.jurisdiction_id, kind) for kind in taken]
@@ -240,9 +250,18 @@ async def unschedule(session: WriteSession, token: TokenDep, body: DraftsBody) -
 async def roll_back(
     session: WriteSession, token: TokenDep, kind: KindPath, body: Annotated[RollBackBody, Body()]
 ) -> ReleaseShape:
-    """Publishes an earlier content as a new release, at once; it needs no other review. 409 while there is a draft."""
-    asker = await _asker(session, token, _PUBLISHING, "回退须为值班长或系统管理员")
+    """Publishes an earlier content as a new release, at once; 409 while there is a draft.
+
+    The edition before the present one needs no review; an older one of a kind that is reviewed needs ``because``.
+    """
+    asker = await _asker(session, token, PUBLISHING, "回退须为值班长或系统管理员")
     _, published = await publishing.roll_back(
-        session, asker.jurisdiction_id, _released(kind), body.to, by=asker.username, mode=body.mode
+        session,
+        asker.jurisdiction_id,
+        _released(kind),
+        body.to,
+        by=asker.username,
+        mode=body.mode,
+        because=body.because,
     )
     return ReleaseShape.of(await store.release_of(session, asker.jurisdiction_id, published.release_id))

@@ -11,7 +11,7 @@ from app.api.report_shapes import CallbackShape, ReplyShape, ReportDetail, Repor
 from app.api.shapes import PageShape, allowed_of, answer, etag, names_of
 from app.core.errors import NotFound
 from app.events.store import load_events, load_reports
-from app.events.visibility import Sight, Stand, visible_report
+from app.events.visibility import STANDS, Sight, Stand, visible_report
 from app.supervision import report_list
 from app.supervision.filters import ReportQuery, filters_of
 
@@ -55,7 +55,7 @@ async def report(report_id: UUID, who: ReaderDep, request: Request, response: Re
     found = await load_events(who.session, sorted({row.event_id, row.answering_event or row.event_id}))
     stands = [sight.stand(one) for one in found.values()]
     barred = any(sight.barred(one) for one in found.values())
-    stand = next((one for one in ("centre", "unit", "collector") if one in stands), None)
+    stand = next((one for one in STANDS if one in stands), None)
     if stand is None or barred:
         raise NotFound("没有这条诉求，或不在您的权限范围内。")
     aggregate = found[row.answering_event or row.event_id]

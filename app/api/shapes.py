@@ -85,6 +85,15 @@ class PlaceShape(Shape):
     lon_lat: tuple[float, float] | None = Field(None, description="经度、纬度，CGCS2000")
 
 
+class ListedEvent(Shape):
+    """What every list tells of the event of a row."""
+
+    event_no: str = Field(description="事件编号")
+    title: str = Field(description="事件标题")
+    item: ItemShape | None = Field(description="治理事项")
+    place: PlaceShape = Field(description="事发位置")
+
+
 def unit_values(masters: Masters, unit_id: int | None) -> Json | None:
     """The members of ``UnitShape``: the unit with its present name."""
     if unit_id is None:
@@ -142,6 +151,16 @@ def title_shown(masters: Masters, row: Any, stand: Stand) -> str:
         return str(row.title)
     item = item_values(masters, row.item_id)
     return f"举报件（{item['name'] if item else '事项待定'}，内容保密）"
+
+
+def listed_values(masters: Masters, row: Any, stand: Stand) -> Json:
+    """The members of ``ListedEvent``."""
+    return {
+        "event_no": row.event_no,
+        "title": title_shown(masters, row, stand),
+        "item": item_values(masters, row.item_id),
+        "place": place_values(masters, row),
+    }
 
 
 def names_of(masters: Masters) -> Names:

@@ -1,7 +1,7 @@
 """``GET /releases/simulation``: who would get past events under the drafts, before anyone publishes."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from app.api.dependencies import ReaderDep, RuntimeDep
 from app.api.problems import RESPONSES
+from app.api.release_seats import READING, require_everywhere
 from app.api.shapes import CityTime, Shape, UnitShape
 from app.core.errors import Malformed, TooMany
 from app.core.timing import now
@@ -19,11 +20,11 @@ from app.supervision.past_matters import count_past_matters
 
 router = APIRouter(tags=["masters 基础数据"], responses=RESPONSES)
 
-#: as for the preview of what drafts do to open clocks
-_ROLES: Final = ("system_administrator", "shift_leader", "supervisor")
 #: more belong to the command, which shows how far it is
 MOST_EVENTS: Final = 200_000
 _MOST_LINES: Final = 50
+#: far before any event, and far from the moments that no database can hold; likewise nothing is said beyond tomorrow
+_EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 #: deciding takes the processor: one at a time in a process
 _simulating = asyncio.Lock()
 
@@ -78,8 +79,10 @@ async def simulate_release(
     kind: Annotated[list[str] | None, Query(description="草稿种类，可多个；缺省为全部影响派单的草稿")] = None,
 ) -> SimulationShape:
     """Decides past events twice, under what is in force and under the drafts, and writes nothing."""
-    who.asker.require(*_ROLES)
-    until_at = until or now()
+    require_everywhere(who.asker, READING, "推演须为参与起草、复核或发布的席位")
+    if since < _EARLIEST:
+        raise Malformed("起始过早。", faults=[{"path": "since", "message": f"须不早于 {_EARLIEST.year} 年"}])
+    until_at = min(until or now(), now() + timedelta(days=1))
     if until_at <= since:
         raise Malformed("起始须早于截止，也须早于现在。", faults=[{"path": "since", "message": "时段无效"}])
     if _simulating.locked():

@@ -16,23 +16,21 @@ from app.api.problems import RESPONSES
 from app.api.risk_shapes import RiskPageShape, risk_page
 from app.api.shapes import (
     CityTime,
-    ItemShape,
+    ListedEvent,
     PageShape,
-    PlaceShape,
     Shape,
     UnitShape,
     answer,
-    item_values,
+    listed_values,
     names_of,
     order_id,
-    place_values,
-    title_shown,
     unit_values,
 )
 from app.core.timing import now
 from app.events.visibility import Sight
 from app.supervision import limit_request_list
 from app.supervision import overdue as overdue_list
+from app.supervision.clock_words import KINDS
 from app.supervision.filters import AreaQuery, OverdueQuery, filters_of
 from app.supervision.indicators import RateWeights
 from app.supervision.indicators import indicators as count_indicators
@@ -42,19 +40,15 @@ from app.supervision.risks import RiskQuery, list_risks
 router = APIRouter(prefix="/supervision", tags=["supervision 督办"], responses=RESPONSES)
 
 
-class OverdueShape(Shape):
+class OverdueShape(ListedEvent):
     """One running limit that is past or near."""
 
     event_id: UUID
-    event_no: str = Field(description="事件编号")
-    title: str = Field(description="事件标题")
     event_state: str = Field(description="事件状态")
-    stage: str = Field(description="signing 签收、first_contact 先行联系、handling 处置、citizen_total 总时限")
+    stage: str = Field(description="、".join(f"{kind} {name}" for kind, name in KINDS.items()))
     work_order: str | None = Field(description="工单标识")
     report_id: UUID | None = Field(description="诉求标识（总时限）")
     unit: UnitShape | None = Field(description="承办单位")
-    item: ItemShape | None = Field(description="治理事项")
-    place: PlaceShape = Field(description="事发位置")
     channel: str = Field(description="来源渠道")
     limit: str = Field(description="时限，如 2 work_hour")
     rule: str = Field(description="时限依据")
@@ -205,17 +199,14 @@ async def overdue(who: ReaderDep, query: Annotated[OverdueQuery, Query()]) -> Re
         cursor=query.cursor,
     )
     items = [
-        {
+        listed_values(masters, row, sight.list_stand(row))
+        | {
             "event_id": row.event_id,
-            "event_no": row.event_no,
-            "title": title_shown(masters, row, sight.list_stand(row)),
             "event_state": row.event_state,
             "stage": row.kind,
             "work_order": order_id(row.event_id, row.order_n) if row.order_n else None,
             "report_id": row.report_id,
             "unit": unit_values(masters, row.unit_id),
-            "item": item_values(masters, row.item_id),
-            "place": place_values(masters, row),
             "channel": row.channel,
             "limit": f"{row.limit_value} {row.limit_unit}",
             "rule": row.rule,
@@ -231,17 +222,13 @@ async def overdue(who: ReaderDep, query: Annotated[OverdueQuery, Query()]) -> Re
     return answer({"items": items, "next": page.next})
 
 
-class LimitRequestInList(LimitRequestShape):
+class LimitRequestInList(ListedEvent, LimitRequestShape):
     """A request with what a list tells of its event."""
 
     event_id: UUID
-    event_no: str = Field(description="事件编号")
-    title: str = Field(description="事件标题")
     event_state: str = Field(description="事件状态")
     work_order: str = Field(description="工单标识；审批操作对工单执行")
     unit: UnitShape | None = Field(description="提出申请的单位")
-    item: ItemShape | None = Field(description="治理事项")
-    place: PlaceShape = Field(description="事发位置")
 
 
 @router.get("/limit-requests", summary="延期、挂账、等待、申诉", response_model=PageShape[LimitRequestInList])
@@ -253,15 +240,12 @@ async def limit_requests(who: ReaderDep, query: Annotated[LimitRequestQuery, Que
     page = await limit_request_list.list_limit_requests(who.session, who.asker, sight, query, names_of(masters), at=at)
     items = [
         limit_request_values(row, row.n, at)
+        | listed_values(masters, row, sight.list_stand(row))
         | {
             "event_id": row.event_id,
-            "event_no": row.event_no,
-            "title": title_shown(masters, row, sight.list_stand(row)),
             "event_state": row.event_state,
             "work_order": order_id(row.event_id, row.order_n),
             "unit": unit_values(masters, row.unit_id),
-            "item": item_values(masters, row.item_id),
-            "place": place_values(masters, row),
         }
         for row in page.items
     ]

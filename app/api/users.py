@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
 from app.accounts.access import Asker, user_of
-from app.accounts.deputies import end_deputy, may_arrange, name_deputy
+from app.accounts.deputies import end_deputy, helps_themselves, may_arrange, name_deputy
 from app.accounts.holdings import close_account
 from app.accounts.people import Account, administers, find_account, list_accounts, may_read, unknown
-from app.acts.handover import hand_over
+from app.acts.handover import relieve
 from app.api.dependencies import ReaderDep, RuntimeDep, TokenDep, WriteSession
 from app.api.problems import RESPONSES
 from app.api.shapes import CityTime, PageShape, Shape, UnitShape, unit_shape
@@ -73,17 +73,17 @@ class UserAnswer(UserShape):
 class LeftShape(Shape):
     """Why some things stayed with the leaver."""
 
-    why: str = Field(description="未移交的原因")
+    why: str = Field(description="未交接的原因")
     count: int = Field(description="件数")
     event_nos: list[str] = Field(description="事件编号；看不到案件的席位为空")
 
 
-class HandedOverShape(Shape):
+class RelievedShape(Shape):
     """What became of everything that somebody held."""
 
-    moved: int = Field(description="已移交的工单数")
+    moved: int = Field(description="已交接的工单数")
     released: int = Field(description="已退回的核查任务数")
-    left: list[LeftShape] = Field(description="未能移交的")
+    left: list[LeftShape] = Field(description="未能交接的")
 
 
 class ClientShape(Shape):
@@ -114,8 +114,8 @@ class EndDeputy(_Body):
     deputy: str = Field(max_length=64, description="代理人用户名")
 
 
-class HandOver(_Body):
-    """移交名下事项."""
+class Relieve(_Body):
+    """交接名下事项."""
 
     to: str | None = Field(None, max_length=64, description="接手工单的人；不填则只退回核查任务")
 
@@ -188,8 +188,12 @@ async def _theirs(
 
 def _require_arranging(asker: Asker, account: Account, masters: Masters) -> None:
     if not may_arrange(asker, account, masters.organizations):
-        needs = ["unit_liaison", "system_administrator"]
-        raise Forbidden("代理由本人、本单位联络员或系统管理员指定和结束；代理人不能再转给别人。", needs=needs)
+        needs = ["unit_liaison", "shift_leader", "system_administrator"]
+        raise Forbidden(
+            "代理由本人或系统管理员指定和结束；席位全在本单位的，联络员也可以；席位全在中心本辖区的，值班长也可以。"
+            "代理人不能再转给别人。",
+            needs=needs,
+        )
 
 
 @router.post("/users/{username}/actions/name-deputy", summary="指定代理")
@@ -199,6 +203,8 @@ async def act_name_deputy(
     """The deputy holds the person's seats too while it lasts; those of the three administrators are never lent."""
     asker, masters, account = await _theirs(session, runtime, token, username)
     _require_arranging(asker, account, masters)
+    if helps_themselves(asker, account, body.deputy):
+        raise Forbidden("不能指定自己代理他人；须由其本人或系统管理员指定。", needs=["system_administrator"])
     account, repeated = await name_deputy(
         session,
         masters.organizations,
@@ -223,15 +229,15 @@ async def act_end_deputy(
     return UserAnswer(**_values(masters, account), repeated=repeated)
 
 
-@router.post("/users/{username}/actions/hand-over", summary="移交名下事项")
-async def act_hand_over(username: Username, body: HandOver, runtime: RuntimeDep, token: TokenDep) -> HandedOverShape:
+@router.post("/users/{username}/actions/relieve", summary="交接名下事项")
+async def act_relieve(username: Username, body: Relieve, runtime: RuntimeDep, token: TokenDep) -> RelievedShape:
     """Everything they hold goes to a colleague, event by event; interrupted, it is simply asked for again."""
-    done = await hand_over(runtime, token, username, body.to)
+    done = await relieve(runtime, token, username, body.to)
     left = [
         LeftShape(why=why, count=len(numbers), event_nos=[number for number in numbers if number is not None])
         for why, numbers in done.left.items()
     ]
-    return HandedOverShape(moved=done.moved, released=done.released, left=left)
+    return RelievedShape(moved=done.moved, released=done.released, left=left)
 
 
 @router.post("/users/{username}/actions/close", summary="注销账号")

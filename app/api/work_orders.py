@@ -1,5 +1,6 @@
 """``/work-orders``: each unit's duties. An order's id is ``<event id>.<n>``."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -39,7 +40,7 @@ from app.core.timing import now
 from app.events.late_clocks import load_late_clocks
 from app.events.store import load_events
 from app.events.visibility import Sight
-from app.supervision import event_list, order_list
+from app.supervision import event_list, holders, order_list, order_parts
 from app.supervision.clock_accounts import account_of
 from app.supervision.clock_books import editions_of, read_books
 from app.supervision.filters import OrderQuery, filters_of
@@ -55,6 +56,7 @@ class OrderDetail(OrderShape):
     title: str = Field(description="事件标题")
     item: ItemShape | None = Field(description="治理事项")
     place: PlaceShape = Field(description="事发位置")
+    component_id: str | None = Field(description="部件标识码")
     clocks: list[ClockShape] = Field(description="本工单正在计时的时限")
     returns: list[ReturnShape] = Field(description="本工单的退单申请")
     limit_requests: list[LimitRequestShape] = Field(
@@ -68,8 +70,10 @@ async def work_orders(who: ReaderDep, query: Annotated[OrderQuery, Query()]) -> 
     """The orders that the asker sees, those of the newest event first; a unit sees its own."""
     sight = Sight.of(who.asker, who.masters.organizations)
     filters = filters_of(query, names_of(who.masters))
+    if query.holder is not None:
+        filters = replace(filters, holder=await holders.holder_filter(who.session, who.asker, sight, query.holder))
     page = await order_list.list_orders(who.session, sight, filters, limit=query.limit, cursor=query.cursor)
-    items = [order_in_list(who.masters, row, sight.list_stand(row)) for row in page.items]
+    items = [order_in_list(who.masters, row, sight.list_stand(row), own=sight.units) for row in page.items]
     return answer({"items": items, "next": page.next})
 
 
@@ -88,6 +92,7 @@ async def work_order(
     if aggregate is None or order is None or not sight.sees_order(aggregate, order):
         raise NotFound("没有这个工单，或不在您的权限范围内。")
     masters, event = who.masters, aggregate.event
+    parts = await order_parts.read_parts(who.session, event_id, [order])
     stand = sight.stand(aggregate)
     address_shown = stand == "centre" or not await event_list.is_address_kept(who.session, event_id)
     if event.state == "closed":
@@ -95,14 +100,16 @@ async def work_order(
     allowed = allowed_of(request, who.asker, masters, aggregate)
     # What a unit asked for is its own and the centre's, not of the others that take part.
     theirs = stand == "centre" or order.unit_id in sight.units
+    held = (await holders.read_holders(who.session, [order])).get(n) if theirs else None
     response.headers["ETag"] = etag(event.seq)
     return OrderDetail(
-        **order_shape(masters, order, event_id, n, allowed.work_orders.get(n, [])).__dict__,
+        **order_shape(masters, order, event_id, n, allowed.work_orders.get(n, []), parts.get(n), held).__dict__,
         event_no=event.event_no,
         event_state=event.state,
         title=title_shown(masters, event, stand or "unit"),
         item=item_shape(masters, event.item_id),
         place=place_shape(masters, event, address_shown=address_shown),
+        component_id=event.component_id,
         clocks=[clock_shape(clock) for clock in running(aggregate, order=order)],
         returns=[return_shape(masters, one) for one in aggregate.returns if one.order_n == n],
         limit_requests=[

@@ -61,10 +61,10 @@ class RungRow(BaseModel):
 
     rung: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
     clock: ClockKind
-    standard_ref: str = ""
+    standard_ref: str = Field(default="", max_length=100)
     kind: Literal["", "component", "matter"] = ""
-    code: str = ""
-    domain: str = ""
+    code: str = Field(default="", max_length=100)
+    domain: str = Field(default="", max_length=100)
     level: Literal["", "grid", "street", "district", "city"] = ""
     urgency: Literal["", "normal", "urgent", "critical"] = ""
     at: str

@@ -54,7 +54,7 @@ class CalendarRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    calendar_code: str = Field(pattern=r"^[^/\s]+$")
+    calendar_code: str = Field(pattern=r"^[^/\s]+$", max_length=100)
     row_type: RowType
     first_on: date | None = None
     last_on: date | None = None

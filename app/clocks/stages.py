@@ -44,11 +44,12 @@ def _resting(aggregate: EventAggregate) -> list[_Stage]:
     if event.state == "analyzing":
         stages.append((_STAGE_OF_TRIAGE.get(event.triage or "", "dispatch"), None))
     dispute = aggregate.dispute
+    leads = {order.n for order in aggregate.orders if order.role == "lead"} if dispute is not None else frozenset()
     if dispute is not None:
-        # What is argued about has left the dispatcher's review: its returns are decided with it.
         stages.append((_STAGE_OF_DISPUTE[dispute.state], None))
-    else:
-        stages += [("return_review", request.order_n) for request in aggregate.returns if request.state == "requested"]
+    # Whose the lead is has left the dispatcher's review while units argue about it: its return is decided with that.
+    asked = [request.order_n for request in aggregate.returns if request.state == "requested"]
+    stages += [("return_review", order_n) for order_n in asked if order_n not in leads]
     if any(inspection.ended_at is None for inspection in aggregate.inspections):
         stages.append(("inspection", None))
     for report in aggregate.reports:

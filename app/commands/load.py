@@ -5,6 +5,7 @@ The composition root mounts ``load`` as a command and ``jurisdiction_app`` as a 
 
 import asyncio
 import getpass
+import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -61,8 +62,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def operator_name() -> str:
-    """Who is recorded as having loaded or published from here."""
-    return f"命令行 {getpass.getuser()}".replace(releases.MAKERS_APART, "/")
+    """Who is recorded as having loaded or published from here: the account of the operating system."""
+    return f"命令行 {_system_account()}".replace(releases.MAKERS_APART, "/")
+
+
+def _system_account() -> str:
+    # What the environment says (LOGNAME, USER) is whatever somebody at the keyboard wants it to say.
+    if os.name != "posix":
+        return getpass.getuser()
+    import pwd  # there is none elsewhere
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number without a name
+        return str(os.getuid())
 
 
 async def find_jurisdiction(session: AsyncSession, code: str | None) -> int:
@@ -118,11 +131,12 @@ def _file_or_preset(kind: str, path: Path) -> Path:
 async def _put_release(session: AsyncSession, jurisdiction_id: int, file: MasterFile) -> str:
     outcome = await put_file(session, jurisdiction_id, file, by=operator_name())
     title = KINDS[file.kind].title
+    empty = f"；文件没有 {'、'.join(file.left_out)} 列，各行均按空值载入" if file.left_out else ""
     if outcome.draft is None:
-        return f"{title}：与已发布的内容相同，没有变化（{outcome.unchanged} 行）{lost_words(outcome.lost)}"
+        return f"{title}：与已发布的内容相同，没有变化（{outcome.unchanged} 行）{lost_words(outcome.lost)}{empty}"
     told = (
         f"{title}草稿第 {outcome.draft.number} 版：新增 {outcome.added}，修改 {outcome.changed}，"
-        f"删除 {outcome.removed}，不变 {outcome.unchanged}{lost_words(outcome.lost)}"
+        f"删除 {outcome.removed}，不变 {outcome.unchanged}{lost_words(outcome.lost)}{empty}"
     )
     earlier = await releases.ever_published(session, jurisdiction_id, file.kind, outcome.draft.digest)
     return f"{told}；内容与曾发布的第 {earlier.number} 版相同" if earlier else told

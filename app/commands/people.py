@@ -15,7 +15,7 @@ from app.accounts.endpoints import seal_endpoint_secret
 from app.accounts.holdings import close_account
 from app.accounts.passwords import Passwords, check_new_password
 from app.accounts.tables import MachineClient, UserAccount
-from app.acts.handover import HandedOver, hand_over_from_command
+from app.acts.handover import Relieved, relieve_from_command
 from app.clocks.calendar import CHINA_TIME
 from app.commands.db import DatabaseOption
 from app.commands.load import JurisdictionOption, find_jurisdiction, operator_name
@@ -112,30 +112,30 @@ async def _deputy(
         return repeated
 
 
-@user_app.command("hand-over")
-def hand_over_command(
+@user_app.command("relieve")
+def relieve_command(
     username: Annotated[str, typer.Argument(help="离岗人员用户名")],
     to: Annotated[str | None, typer.Option(help="接手工单的人；不写则只退回其领取的核查任务")] = None,
     jurisdiction: JurisdictionOption = None,
     database: DatabaseOption = "bihuan",
 ) -> None:
-    """把一个人名下的工单移交给同事；中断后再执行一次即可接着办。"""
-    done = asyncio.run(_hand_over(username, to, jurisdiction, database))
-    typer.echo(f"已移交工单 {done.moved} 件，退回核查任务 {done.released} 件")
+    """把一个人名下的工单交接给同事；中断后再执行一次即可接着办。"""
+    done = asyncio.run(_relieve(username, to, jurisdiction, database))
+    typer.echo(f"已交接工单 {done.moved} 件，退回核查任务 {done.released} 件")
     for why, numbers in done.left.items():
         named = "、".join(number for number in numbers if number)
-        typer.echo(f"未移交 {len(numbers)} 件：{why}{f'（{named}）' if named else ''}")
+        typer.echo(f"未交接 {len(numbers)} 件：{why}{f'（{named}）' if named else ''}")
     if done.left:
         raise typer.Exit(1)
 
 
-async def _hand_over(username: str, to: str | None, code: str | None, database: str) -> HandedOver:
+async def _relieve(username: str, to: str | None, code: str | None, database: str) -> Relieved:
     async with open_runtime(get_settings(), database=database) as runtime:
         async with transaction(runtime.sessions) as session:
             jurisdiction_id = await find_jurisdiction(session, code)
             found = await session.get_one(Jurisdiction, jurisdiction_id)
             jurisdiction_code = found.code
-        return await hand_over_from_command(runtime, jurisdiction_id, jurisdiction_code, username, to)
+        return await relieve_from_command(runtime, jurisdiction_id, jurisdiction_code, username, to)
 
 
 @user_app.command("close")

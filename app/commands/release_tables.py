@@ -44,7 +44,8 @@ def answers_for(release: Release, numbers: Mapping[int, int]) -> str:
     if release.reviewed_at:
         told = f"{release.reviewed_by} {local(release.reviewed_at)}"
     elif release.brings_back_id:
-        told = f"恢复第 {numbers.get(release.brings_back_id, '?')} 版"
+        why = f"：{release.unreviewed_because}" if release.unreviewed_because else ""
+        told = f"恢复第 {numbers.get(release.brings_back_id, '?')} 版{why}"
     else:
         told = f"未复核：{release.unreviewed_because}" if release.unreviewed_because else ""
     waiting = release.status == "reviewed" and release.publish_at

@@ -17,9 +17,10 @@ from app.commands import suggest as suggesting
 from app.commands.db import DatabaseOption
 from app.commands.load import JurisdictionOption, find_jurisdiction, operator_name, run
 from app.commands.release_check import check_command
+from app.commands.release_review import review_command
 from app.commands.release_tables import MODE, diff_table, list_table, local, lost_words, title_of
 from app.commands.session import open_sessions
-from app.core import releases, reviews
+from app.core import releases
 from app.core.database import transaction
 from app.core.errors import NotFound
 from app.core.releases import Mode, NoDraft
@@ -45,28 +46,7 @@ _err = Console(stderr=True)
 release_app.command("check")(check_command)
 
 
-@release_app.command("review")
-def review_command(
-    kinds: Annotated[list[str], typer.Argument(help="基础数据的种类，可多个")],
-    digest: Annotated[
-        str | None, typer.Option(help="preview 列出的摘要，写前几位即可；草稿在查看之后改过的就不予复核")
-    ] = None,
-    jurisdiction: JurisdictionOption = None,
-    database: DatabaseOption = "bihuan",
-) -> None:
-    """复核草稿：由没有改动过它的第二人确认；复核之后再有改动，复核随之作废。"""
-    run(_review(kinds, digest, jurisdiction, database))
-
-
-async def _review(kinds: list[str], digest: str | None, code: str | None, database: str) -> None:
-    _check_kinds(kinds)
-    if digest is not None and len(kinds) > 1:
-        raise unreadable("--digest 只能与一个种类同用")
-    async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
-        jurisdiction_id = await find_jurisdiction(session, code)
-        for kind in kinds:
-            draft = await reviews.review(session, jurisdiction_id, kind, by=operator_name(), digest=digest)
-            _out.print(Text(f"{title_of(kind)}草稿第 {draft.number} 版：{draft.reviewed_by} 已复核"))
+release_app.command("review")(review_command)
 
 
 @release_app.command("schedule")
@@ -90,8 +70,7 @@ async def _schedule(kinds: list[str], at: datetime, mode: Mode | None, code: str
         with _out.status("正在检查"):
             others = await scheduling.schedule(session, jurisdiction_id, kinds, at, by=operator_name(), mode=mode)
     _out.print(Text(f"{'、'.join(map(title_of, kinds))}将于 {local(at)} 发布"))
-    if others:
-        _out.print(Text(f"原与其同时发布的{'、'.join(map(title_of, others))}已取消定时，请另行安排"))
+    _tell_left(others)
 
 
 @release_app.command("unschedule")
@@ -115,20 +94,25 @@ async def _unschedule(kinds: list[str], code: str | None, database: str) -> None
 def roll_back_command(
     kind: KindArgument,
     to: Annotated[int | None, typer.Option(min=1, help="恢复第几版的内容；不写则为上一版")] = None,
+    because: Annotated[str | None, typer.Option(metavar="理由", help="恢复比上一版更早的内容时须写，记入该版")] = None,
     mode: ModeOption = None,
     jurisdiction: JurisdictionOption = None,
     database: DatabaseOption = "bihuan",
 ) -> None:
     """回退：以曾生效的一版的内容立即发布新的一版。"""
-    run(_roll_back(kind, to, mode, jurisdiction, database))
+    run(_roll_back(kind, to, because, mode, jurisdiction, database))
 
 
-async def _roll_back(kind: str, to: int | None, mode: Mode | None, code: str | None, database: str) -> None:
+async def _roll_back(
+    kind: str, to: int | None, because: str | None, mode: Mode | None, code: str | None, database: str
+) -> None:
     _check_kinds([kind])
     async with open_sessions(database=database) as opened, transaction(opened.sessions) as session:
         jurisdiction_id = await find_jurisdiction(session, code)
         with _out.status("正在检查并发布"):
-            earlier, release = await roll_back(session, jurisdiction_id, kind, to, by=operator_name(), mode=mode)
+            earlier, release = await roll_back(
+                session, jurisdiction_id, kind, to, by=operator_name(), mode=mode, because=because
+            )
     _out.print(
         Text(
             f"已恢复{title_of(kind)}第 {earlier.number} 版的内容，发布为第 {release.number} 版，"
@@ -206,6 +190,12 @@ async def _publish(
                 f"已发布{KINDS[release.kind].title}第 {release.number} 版，{release.row_count} 行，{MODE[release.mode]}"
             )
         )
+    _tell_left(sorted({kind for release in published for kind in release.left_behind}))
+
+
+def _tell_left(kinds: list[str]) -> None:
+    if kinds:
+        _out.print(Text(f"原与其同时发布的{'、'.join(map(title_of, kinds))}已取消定时，请另行安排"))
 
 
 @release_app.command("list")

@@ -77,6 +77,8 @@ class Published:
     mode: str
     #: the release it retired
     previous_id: int | None
+    #: other kinds that were to come into force with it at a moment, and now wait for none
+    left_behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ happens under the jurisdiction's lock, so that a review and a change of the draf
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Conflict, NotFound
@@ -44,6 +44,13 @@ class SameContent(Conflict):
     title = "内容相同"
 
 
+class NotYourReview(Conflict):
+    """Only who reviewed takes a review back."""
+
+    code = "not_your_review"
+    title = "不是您的复核"
+
+
 async def drafts_seen(session: AsyncSession, jurisdiction_id: int, release_ids: Collection[int]) -> list[Release]:
     """The drafts with these ids, locked until the transaction ends: what somebody looked at is what they act on.
 
@@ -58,10 +65,17 @@ async def drafts_seen(session: AsyncSession, jurisdiction_id: int, release_ids: 
 
 
 async def review(
-    session: AsyncSession, jurisdiction_id: int, kind: str, *, by: str, digest: str | None = None
+    session: AsyncSession,
+    jurisdiction_id: int,
+    kind: str,
+    *,
+    by: str,
+    same_hands: Collection[str] = (),
+    digest: str | None = None,
 ) -> Release:
     """A second person vouches for the draft as it stands. ``digest``: how what they looked at begins (hexadecimal).
 
+    ``same_hands``: who besides ``by`` is no other person than they: their deputies, and whose deputy they are.
     A second review changes nothing: the first one stands. Raises NoDraft without one, OwnDraft for whoever changed
     it, DraftChanged when its content is not what ``digest`` says.
     """
@@ -71,14 +85,28 @@ async def review(
         raise NoDraft(f"{kind} 没有草稿可复核", kinds=[kind])
     if digest is not None and not draft.digest.hex().startswith(digest.lower()):
         raise DraftChanged(f"草稿的摘要现在是 {draft.digest.hex()[:12]}，与看过的不同，请重新查看后再复核")
-    if by in makers_of(draft):
-        raise OwnDraft(
-            f"这份草稿由 {'、'.join(makers_of(draft))} 改动过，须由其他人复核", makers=list(makers_of(draft))
-        )
+    makers = makers_of(draft)
+    if own := [maker for maker in makers if maker == by or maker in same_hands]:
+        told = "须由其他人复核" if by in own else f"您与 {'、'.join(own)} 现有代理关系，须由与其无代理关系的人复核"
+        raise OwnDraft(f"这份草稿由 {'、'.join(makers)} 改动过，{told}", makers=list(makers))
     if draft.status == "draft":
         draft.status, draft.reviewed_at, draft.reviewed_by = "reviewed", now(), by
         await session.flush()
     return draft
+
+
+async def take_back_review(session: AsyncSession, draft: Release, *, by: str) -> list[str]:
+    """Who has vouched for a draft does so no more; with it goes its moment. The kinds that wait for it no more.
+
+    Raises NotYourReview for anybody else's, and where there is none.
+    """
+    if draft.reviewed_by != by:
+        whose = f"由 {draft.reviewed_by} 复核" if draft.reviewed_by else "还没有复核"
+        raise NotYourReview(f"这份草稿{whose}，只有复核人本人可以撤回")
+    taken = await take_back_moment(session, draft)
+    draft.status, draft.reviewed_at, draft.reviewed_by = "draft", None, None
+    await session.flush()
+    return taken
 
 
 async def set_moment(session: AsyncSession, drafts: Collection[Release], at: datetime, *, by: str) -> list[str]:
@@ -93,6 +121,41 @@ async def set_moment(session: AsyncSession, drafts: Collection[Release], at: dat
         draft.publish_at, draft.published_by = at, by
     await session.flush()
     return sorted(others - {draft.kind for draft in drafts})
+
+
+async def leave_behind(session: AsyncSession, drafts: Collection[Release]) -> dict[str, tuple[str, ...]]:
+    """Drafts that are published by themselves: what was to come with them waits no more, kinds by their kind.
+
+    What is scheduled for one moment was checked together: it comes into force together or not at all.
+    """
+    going = {draft.kind for draft in drafts}
+    left: dict[str, tuple[str, ...]] = {}
+    for draft in (draft for draft in drafts if draft.publish_at is not None):
+        others = await session.scalars(
+            update(Release)
+            .where(
+                Release.jurisdiction_id == draft.jurisdiction_id,
+                Release.publish_at == draft.publish_at,
+                Release.status == "reviewed",
+                Release.kind.not_in(going),
+            )
+            .values(publish_at=None, published_by=None)
+            .returning(Release.kind)
+            .execution_options(synchronize_session="fetch")
+        )
+        if found := tuple(sorted(others)):
+            left[draft.kind] = found
+    return left
+
+
+async def edition_before(session: AsyncSession, jurisdiction_id: int, kind: str) -> int | None:
+    """Id of the release of a kind that the present one replaced: drafts are published in the order of their numbers."""
+    return await session.scalar(
+        select(Release.id)
+        .where(Release.jurisdiction_id == jurisdiction_id, Release.kind == kind, Release.status == "retired")
+        .order_by(Release.number.desc())
+        .limit(1)
+    )
 
 
 async def earlier_release(session: AsyncSession, jurisdiction_id: int, kind: str, number: int | None) -> Release:

@@ -12,6 +12,8 @@ from app.events.aggregate import Act, EventAggregate
 from app.events.dispute_tables import ComponentCorrection
 
 Duty = Literal["competent", "owner", "maintainer"]
+#: the act of accepting, on the timeline
+ACCEPTED: Final = "component_accepted"
 DUTIES_ZH: Final[dict[str, str]] = {"competent": "主管单位", "owner": "权属单位", "maintainer": "养护单位"}
 
 
@@ -59,6 +61,22 @@ def report(aggregate: EventAggregate, order_n: int, reported: Reported, act: Act
     aggregate.record(act, "component_reported", subject=row, to_state=row.state, data=data, note=reason)
 
 
+def accept_again(
+    aggregate: EventAggregate, correction: ComponentCorrection, act: Act, *, unit: str | None, note: str | None
+) -> None:
+    """再次采纳: an accepted one whose draft is gone is to be written into another; its state is what it was."""
+    data = {"component": correction.component_id, "duty": correction.duty, "unit": unit}
+    aggregate.record(
+        act,
+        ACCEPTED,
+        subject=correction,
+        from_state=correction.state,
+        to_state=correction.state,
+        data=data,
+        note=note or "",
+    )
+
+
 def decide(
     aggregate: EventAggregate,
     correction: ComponentCorrection,
@@ -69,6 +87,6 @@ def decide(
     note: str | None,
 ) -> None:
     """核定: accepted or rejected, once. ``unit``: code of who it is to be. Raises ``NotAllowedNow`` the second time."""
-    name = "component_accepted" if trigger == "accept" else "component_rejected"
+    name = ACCEPTED if trigger == "accept" else "component_rejected"
     data = {"component": correction.component_id, "duty": correction.duty, "unit": unit}
     aggregate.advance(correction, trigger, act, name=name, data=data, note=note or "", decided_at=act.at)

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
+from app.accounts.organizations import Organizations
 from app.clocks.running import LimitRule, end_clocks, running, start_clock
 from app.dispatch.routing import Decision
 from app.events.aggregate import Act, EventAggregate
-from app.events.tables import Participant, WorkOrder
+from app.events.tables import Event, Participant, WorkOrder
+
+OrderRole = Literal["lead", "supporting", "sub", "callout"]
+#: orders that the centre gives; the others are given by a unit, to help with its own order
+OF_THE_CENTRE: Final = ("lead", "supporting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ LimitsOf = Callable[[int], OrderLimits]
 def admit(
     aggregate: EventAggregate,
     org_id: int,
-    role: Literal["lead", "supporting", "desk", "inspector", "supervising"],
+    role: OrderRole | Literal["desk", "inspector", "supervising", "party"],
     at: datetime,
 ) -> None:
     """Lets an organization see the event from now on in this role."""
@@ -45,9 +50,13 @@ def admit(
 
 
 def dismiss(aggregate: EventAggregate, org_id: int, at: datetime, *roles: str) -> None:
-    """Ends an organization's part in the event; its own order it still sees."""
+    """Ends an organization's part in the event; its own order it still sees.
+
+    A part that another open order of its own gives it goes on.
+    """
+    kept = {order.role for order in aggregate.open_orders if order.unit_id == org_id}
     for participant in aggregate.participants:
-        if participant.org_id == org_id and participant.until is None and participant.role in roles:
+        if participant.org_id == org_id and participant.until is None and participant.role in {*roles} - kept:
             aggregate.change(participant, until=at)
 
 
@@ -57,10 +66,13 @@ def dispatch(
     """派单: the lead order and its supporting orders, with clocks, participants and the stored decision.
 
     A unit that has its order already goes on with it and with its clocks: deciding again gives nobody new time.
+    Who helped until now and leads from now on helps no longer: it would wait for itself.
     """
     if decision.unit_id is None:
         raise ValueError("a decision without a unit cannot be dispatched")
     event = aggregate.event
+    # Who has had it first; the desk only finds out whose it is.
+    took_it_in = event.first_receiver_id or (decision.unit_id if decision.step != "coordination_desk" else None)
     n = aggregate.advance(
         event,
         "dispatch",
@@ -69,17 +81,20 @@ def dispatch(
         lead_unit_id=decision.unit_id,
         triage=None,
         release_vector=dict(releases),
+        first_receiver_id=took_it_in,
     )
     listed_by = {name: getattr(event, name) for name in ("item_id", "district_code", "street_code", "community_code")}
     for order in aggregate.open_orders:
         if any(getattr(order, name) != value for name, value in listed_by.items()):
             aggregate.change(order, **listed_by)
+        if order.role == "supporting" and order.unit_id == decision.unit_id:
+            end_order(aggregate, order, "transfer", act, cause="leads", reason="")
     lead = aggregate.lead
     if lead is not None and goes_on(lead, decision):
         aggregate.change(lead, decision_n=n)
     else:
         lead = _order(aggregate, decision.unit_id, "lead", n, limits, act)
-    helping = {order.unit_id for order in aggregate.open_orders}
+    helping = {order.unit_id for order in aggregate.open_orders if order.role in OF_THE_CENTRE}
     for unit_id in decision.supporting_ids:
         if unit_id in helping:
             continue
@@ -94,11 +109,23 @@ def goes_on(order: WorkOrder, decision: Decision | None) -> bool:
     return order.unit_id == decision.unit_id if order.role == "lead" else order.unit_id in decision.supporting_ids
 
 
-def add_supporting(aggregate: EventAggregate, decision: Decision, limits: LimitsOf, act: Act) -> None:
-    """增派协办: a supporting order for a unit that a person names."""
+def add_supporting(
+    aggregate: EventAggregate,
+    decision: Decision,
+    limits: LimitsOf,
+    act: Act,
+    *,
+    part: str = "",
+    instead_of: WorkOrder | None = None,
+) -> None:
+    """增派协办: a supporting order for a unit that a person names.
+
+    ``part``: what it supplies, in words; ``instead_of``: or the order whose part it takes over.
+    """
     if decision.unit_id is None:
         raise ValueError("a decision without a unit cannot be dispatched")
-    n = aggregate.record(act, "supporting_added", data=decision.as_data(), note="")
+    data = decision.as_data() if instead_of is None else decision.as_data() | {"part_n": instead_of.decision_n}
+    n = aggregate.record(act, "supporting_added", data=data, note=part)
     _order(aggregate, decision.unit_id, "supporting", n, limits, act)
 
 
@@ -110,7 +137,30 @@ def _order(
     limits_of: LimitsOf,
     act: Act,
 ) -> WorkOrder:
-    event, limits = aggregate.event, limits_of(unit_id)
+    limits = limits_of(unit_id)
+    order = new_order(aggregate, unit_id, role, decision_n, act)
+    start_clock(aggregate, "signing", limits.signing, act.at, decision_n, order_n=order.n, unit_id=unit_id)
+    start_clock(aggregate, "handling", limits.handling, act.at, decision_n, order_n=order.n, unit_id=unit_id)
+    if limits.first_contact and role == "lead":
+        contact = limits.first_contact
+        start_clock(aggregate, "first_contact", contact, act.at, decision_n, order_n=order.n, unit_id=unit_id)
+    return order
+
+
+def new_order(
+    aggregate: EventAggregate,
+    unit_id: int,
+    role: OrderRole,
+    decision_n: int,
+    act: Act,
+    *,
+    parent: WorkOrder | None = None,
+) -> WorkOrder:
+    """The row of an order and its unit's part in the event; its clocks are started by whoever gives it.
+
+    ``parent``: the order of the unit that gives it.
+    """
+    event = aggregate.event
     order = aggregate.new(
         WorkOrder,
         event_id=event.id,
@@ -118,7 +168,7 @@ def _order(
         jurisdiction_id=event.jurisdiction_id,
         unit_id=unit_id,
         role=role,
-        parent_n=None,
+        parent_n=parent.n if parent else None,
         holder_id=None,
         state="dispatched",
         round=1,
@@ -139,11 +189,6 @@ def _order(
         ended_at=None,
     )
     admit(aggregate, unit_id, role, act.at)
-    start_clock(aggregate, "signing", limits.signing, act.at, decision_n, order_n=order.n, unit_id=unit_id)
-    start_clock(aggregate, "handling", limits.handling, act.at, decision_n, order_n=order.n, unit_id=unit_id)
-    if limits.first_contact and role == "lead":
-        contact = limits.first_contact
-        start_clock(aggregate, "first_contact", contact, act.at, decision_n, order_n=order.n, unit_id=unit_id)
     return order
 
 
@@ -200,7 +245,7 @@ def report_done(
         reported_done_at=act.acted_at,
         started_at=order.started_at or act.acted_at,
     )
-    end_clocks(aggregate, running(aggregate, "handling", "signing", order=order), "met", act.at)
+    end_clocks(aggregate, running(aggregate, "handling", "sub_handling", "signing", order=order), "met", act.at)
 
 
 def send_back(
@@ -258,7 +303,57 @@ def end_open_orders(
     cause: str,
     but: Decision | None = None,
 ) -> None:
-    """Ends every open order of the event, except those that go on after the decision ``but``."""
+    """Ends every open order of the event, except those that go on after the decision ``but``.
+
+    What a unit gave to others ends with its own order (``follow_parents``).
+    """
     for order in aggregate.open_orders:
-        if not goes_on(order, but):
+        if order.parent_n is None and not goes_on(order, but):
             end_order(aggregate, order, trigger, act, cause=cause)
+
+
+def end_helpers(aggregate: EventAggregate, act: Act, decision: Decision, *, cause: str) -> None:
+    """Ends the supporting orders that the decision does not name."""
+    for order in aggregate.open_orders:
+        if order.role == "supporting" and not goes_on(order, decision):
+            end_order(aggregate, order, "transfer", act, cause=cause, reason="")
+
+
+def is_accused(event: Event, unit_id: int, organizations: Organizations) -> bool:
+    """Whether the event accuses the unit, or one above it."""
+    return any(unit_id in organizations.under(org) for org in event.accused_org_ids)
+
+
+def end_accused(
+    aggregate: EventAggregate, act: Act, organizations: Organizations, *, done_too: bool = True
+) -> WorkOrder | None:
+    """Whoever is accused 被举报单位 works on it no longer, in whichever role. Returns the lead order that ended by it.
+
+    ``done_too`` False: what has been reported done stays, as long as nobody asks for it again.
+    """
+    led: WorkOrder | None = None
+    for order in aggregate.open_orders:
+        stays = order.state == "reported_done" and not done_too
+        if not stays and is_accused(aggregate.event, order.unit_id, organizations):
+            end_order(aggregate, order, "transfer", act, cause="accused", reason="")
+            led = order if order.role == "lead" else led
+    return led
+
+
+def follow_parents(aggregate: EventAggregate, act: Act) -> None:
+    """The end of every act: what a unit gave to others (二次派单, 吹哨) ends with the order by which it was given.
+
+    What was done is completed with a completed order; all else falls away. Who was called out and has not come need not
+    come any more once the unit that called has reported that it is done: nobody awaits them, their time ends.
+    """
+    for order in aggregate.open_orders:  # a parent's number is below those that it gave
+        parent = aggregate.order(order.parent_n) if order.parent_n is not None else None
+        if parent is None:
+            continue
+        if parent.state == "reported_done" and order.role == "callout" and order.state in ("dispatched", "signed"):
+            end_order(aggregate, order, "cancel", act, cause="caller_done", reason="")
+            continue
+        if parent.ended_at is None:
+            continue
+        done = (parent.state, order.state) == ("completed", "reported_done")
+        end_order(aggregate, order, "complete" if done else "cancel", act, cause=f"parent_{parent.state}", reason="")

@@ -42,6 +42,12 @@ def open_request(aggregate: EventAggregate, order: WorkOrder) -> ReturnRequest |
     return next((r for r in aggregate.returns if r.order_n == order.n and r.state == "requested"), None)
 
 
+def gave_back(aggregate: EventAggregate) -> frozenset[int]:
+    """Units that have given the lead back; not one that was given it again afterwards, by a ruling say, and kept it."""
+    last = {order.unit_id: order.state for order in sorted(aggregate.orders, key=lambda o: o.n) if order.role == "lead"}
+    return frozenset(unit_id for unit_id, state in last.items() if state == "returned")
+
+
 def refuse_while_pending(aggregate: EventAggregate, order: WorkOrder) -> None:
     """An order that is asked to be returned cannot be reported done or be asked again. Raises ``ReturnPending``."""
     if open_request(aggregate, order):
@@ -85,6 +91,7 @@ def approve(aggregate: EventAggregate, order: WorkOrder, act: Act) -> None:
     found = _pending(aggregate, order)
     aggregate.advance(order, "approve_return", act, data={"reason_code": found.reason_code})
     aggregate.advance(found, "approve", act, decided_at=act.at)
+    end_clocks(aggregate, running(aggregate, "return_review", order=order), "met", act.at)
     end_clocks(aggregate, running(aggregate, order=order), "stopped", act.at)
     dismiss(aggregate, order.unit_id, act.at, order.role)
 

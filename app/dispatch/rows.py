@@ -26,6 +26,10 @@ OFF_BY_DEFAULT: Final[frozenset[StepName]] = frozenset({"first_receiver"})
 
 ItemKind = Literal["component", "matter"]
 Text = Annotated[str, StringConstraints(min_length=1)]
+#: a key, or a part of one: the index that finds it takes no page of text
+KeyText = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+#: the same where it may be left out
+KeyPart = Annotated[str, StringConstraints(max_length=100)]
 
 _WINDOW: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(([01]\d|2[0-3]):([0-5]\d)|24:00)")
 
@@ -60,11 +64,11 @@ class _Row(BaseModel):
 class _Named(_Row):
     """Says what it is about: an item, a major class, a domain, or (all empty) anything."""
 
-    standard_ref: str = ""
+    standard_ref: KeyPart = ""
     kind: Literal["", "component", "matter"] = ""
-    code: str = ""
-    major_code: str = ""
-    domain: str = ""
+    code: KeyPart = ""
+    major_code: KeyPart = ""
+    domain: KeyPart = ""
 
     @property
     def item_key(self) -> str:
@@ -81,7 +85,7 @@ class _Named(_Row):
 class RoutingRuleRow(_Named):
     """One rule of the dispatch catalogue 派单目录. An empty condition matches anything."""
 
-    rule_no: str = Field(min_length=1)
+    rule_no: KeyText
     level: Literal["", "grid", "street", "district", "city"] = ""
     #: division code; the rule holds in everything under it
     area_code: str = ""
@@ -121,10 +125,10 @@ class RoutingRuleRow(_Named):
 class ComponentRow(_Row):
     """One registered facility 部件: where it is and who answers for it (DOMAIN.md §2.4)."""
 
-    component_id: Text
-    standard_ref: Text
+    component_id: KeyText
+    standard_ref: KeyText
     #: of an item of the kind ``component``
-    code: Text
+    code: KeyText
     cell_id: str = ""
     #: CGCS2000 degrees
     lon: Annotated[float | None, BeforeValidator(_empty_is_none)] = None
@@ -157,7 +161,7 @@ class ComponentRow(_Row):
 class DutyRow(_Named):
     """One clause of the township duty list 基层职责清单: whose duty something is, seen from the street."""
 
-    clause_no: Text
+    clause_no: KeyText
     #: a street; empty: all streets
     area_code: Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{9})?$")] = ""
     #: basic: the street leads · assisting: a department leads, the street helps · taken_back: the department's again

@@ -13,8 +13,9 @@ from uuid import UUID
 from app.core.database import Base, Json
 from app.core.set_writes import plain_row, set_values
 from app.events.clock_tables import Clock, ClockDue, ClockRung, LimitRequest
-from app.events.dispute_tables import Dispute, DisputeParty
+from app.events.dispute_tables import ComponentCorrection, Dispute, DisputeParty
 from app.events.lifecycles import (
+    COMPONENT_CORRECTION,
     DISPUTE,
     EVENT,
     INSPECTION,
@@ -28,7 +29,7 @@ from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline_tables import Timeline
 
-Subject = Event | WorkOrder | ReturnRequest | Dispute | LimitRequest | Inspection | Report
+Subject = Event | WorkOrder | ReturnRequest | Dispute | ComponentCorrection | LimitRequest | Inspection | Report
 RowT = TypeVar("RowT", bound=Base)
 
 _LIFECYCLES: dict[type[Base], Lifecycle] = {
@@ -36,6 +37,7 @@ _LIFECYCLES: dict[type[Base], Lifecycle] = {
     WorkOrder: WORK_ORDER,
     ReturnRequest: RETURN_REQUEST,
     Dispute: DISPUTE,
+    ComponentCorrection: COMPONENT_CORRECTION,
     LimitRequest: LIMIT_REQUEST,
     Inspection: INSPECTION,
     Report: REPORT,
@@ -50,6 +52,8 @@ class Actor:
     id: str | None = None
     role: str | None = None
     org_id: int | None = None
+    #: the user as whose deputy 代理 they act; None: in a seat of their own
+    deputy_for: str | None = None
 
 
 SYSTEM = Actor("system")
@@ -89,6 +93,22 @@ class Outgoing:
     destination_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An event that was split off 拆分 from the loaded one, as it stood when that was loaded."""
+
+    id: UUID
+    event_no: str
+    state: str
+    item_id: int | None
+    lead_unit_id: int | None
+
+    @classmethod
+    def read(cls, document: Json) -> "Part":
+        """From its columns as JSON."""
+        return cls(**document | {"id": UUID(document["id"])})
+
+
 @dataclass(slots=True)
 class EventAggregate:
     """One locked event. Lists hold what is loaded or added; ``reports`` only when loaded with them."""
@@ -99,6 +119,7 @@ class EventAggregate:
     returns: list[ReturnRequest] = field(default_factory=list)
     disputes: list[Dispute] = field(default_factory=list)
     parties: list[DisputeParty] = field(default_factory=list)
+    component_corrections: list[ComponentCorrection] = field(default_factory=list)
     inspections: list[Inspection] = field(default_factory=list)
     limit_requests: list[LimitRequest] = field(default_factory=list)
     #: the running clocks, and those that ended in this act
@@ -107,6 +128,7 @@ class EventAggregate:
     clock_dues: list[ClockDue] = field(default_factory=list)
     clock_rungs: list[ClockRung] = field(default_factory=list)
     participants: list[Participant] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     debts: list[Debt] = field(default_factory=list)
     callbacks: list[Callback] = field(default_factory=list)
@@ -162,6 +184,7 @@ class EventAggregate:
             ReturnRequest: self.returns,
             Dispute: self.disputes,
             DisputeParty: self.parties,
+            ComponentCorrection: self.component_corrections,
             Inspection: self.inspections,
             Clock: self.clocks,
             ClockDue: self.clock_dues,
@@ -225,6 +248,7 @@ class EventAggregate:
         """Appends one timeline row and returns its ``n``.
 
         The first row of an act carries its idempotency key; the first that has no words of its own carries its note.
+        ``data`` holds no ids of people, but for ``deputy_for``: like the row's ``actor_id`` it says who acted.
         """
         first = act.act_id is not None and all(pending.row.act_id != act.act_id for pending in self.timeline)
         if note is None and all(pending.note != act.note for pending in self.timeline):
@@ -233,6 +257,8 @@ class EventAggregate:
             report = subject
         if first and act.action is not None:
             data = (data or {}) | {"action": act.action}
+        if act.actor.deputy_for is not None:
+            data = (data or {}) | {"deputy_for": act.actor.deputy_for}
         row = plain_row(
             Timeline,
             event_id=self.event.id,
@@ -269,6 +295,11 @@ class EventAggregate:
     def open_orders(self) -> list[WorkOrder]:
         """Orders that have not ended."""
         return [order for order in self.orders if order.ended_at is None]
+
+    @property
+    def open_parts(self) -> list[Part]:
+        """What was split off from it and has not ended."""
+        return [part for part in self.parts if part.state not in EVENT.ends]
 
     @property
     def dispute(self) -> Dispute | None:

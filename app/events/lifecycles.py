@@ -122,7 +122,7 @@ WORK_ORDER = Lifecycle(
         ("assign", "dispatched signed handling", "="),
         ("put_back", "dispatched signed handling", "="),
         # 报到: a unit that was called out appears, or its time has passed without
-        ("appear", "dispatched signed", "handling"),
+        ("answer_callout", "dispatched signed", "handling"),
         ("no_show", "dispatched signed", "="),
         # an order that is argued about goes on being handled; only the decision moves it
         ("request_return", _OPEN_ORDER, "="),

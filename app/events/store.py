@@ -13,9 +13,10 @@ from app.core.database import Base, fetch
 from app.core.set_writes import plain_row, read_row, write_rows
 from app.core.tables import Delivery
 from app.events.again import ReportMoved
-from app.events.aggregate import EventAggregate
+from app.events.aggregate import EventAggregate, Part
 from app.events.clock_tables import Clock, ClockDue, ClockRung, LimitRequest
-from app.events.dispute_tables import Dispute, DisputeParty
+from app.events.dispute_tables import ComponentCorrection, Dispute, DisputeParty
+from app.events.holders import stand_by_holders
 from app.events.report_tables import Callback, Debt, EventReport, Report
 from app.events.tables import Event, Inspection, Participant, ReturnRequest, WorkOrder
 from app.events.timeline import seal_chain
@@ -33,6 +34,8 @@ _LOAD = """
       (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.n) FROM return_request r WHERE r.event_id = e.id) AS returns,
       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.n) FROM dispute d WHERE d.event_id = e.id) AS disputes,
       (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.n) FROM dispute_party d WHERE d.event_id = e.id) AS parties,
+      (SELECT jsonb_agg(to_jsonb(m) ORDER BY m.n) FROM component_correction m WHERE m.event_id = e.id)
+        AS component_corrections,
       (SELECT jsonb_agg(to_jsonb(i) ORDER BY i.n) FROM inspection i WHERE i.event_id = e.id) AS inspections,
       (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.n) FROM clock c
         WHERE c.event_id = e.id AND c.state = 'running') AS clocks,
@@ -43,7 +46,12 @@ _LOAD = """
       (SELECT jsonb_agg(to_jsonb(l) ORDER BY l.n) FROM limit_request l WHERE l.event_id = e.id) AS limit_requests,
       (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.n) FROM event_participant p
         WHERE p.event_id = e.id AND p.until IS NULL) AS participants,
-      (SELECT jsonb_agg(DISTINCT t.actor_id) FROM timeline t WHERE t.event_id = e.id AND t.subject = 'work_order'
+      (SELECT jsonb_agg(jsonb_build_object('id', s.id, 'event_no', s.event_no, 'state', s.state,
+          'item_id', s.item_id, 'lead_unit_id', s.lead_unit_id) ORDER BY s.id)
+        FROM event s WHERE s.split_from = e.id) AS parts_of_it,
+      (SELECT jsonb_agg(DISTINCT h.id) FROM timeline t
+        CROSS JOIN LATERAL (VALUES (t.actor_id), (t.data ->> 'deputy_for')) h(id)
+        WHERE h.id IS NOT NULL AND t.event_id = e.id AND t.subject = 'work_order'
         AND t.actor_kind = 'user' AND t.actor_role IN ('unit_liaison', 'handler', 'grid_worker')) AS handlers,
       (SELECT to_jsonb(t) - 'xact_id' FROM timeline t WHERE t.event_id = e.id AND t.act_id = $2::uuid) AS repeated
     FROM event e WHERE e.id = ANY($1::uuid[]) ORDER BY e.id
@@ -95,6 +103,19 @@ async def event_of_report(session: AsyncSession, report_id: UUID) -> UUID | None
     return found
 
 
+async def last_of(session: AsyncSession, event_id: UUID, *acts: str) -> str | None:
+    """Which of these acts was the event's last; None: none of them yet."""
+    last = "SELECT act FROM timeline WHERE event_id = $1 AND act = ANY($2::text[]) ORDER BY n DESC LIMIT 1"
+    rows = await fetch(session, last, event_id, list(acts))
+    return rows[0]["act"] if rows else None
+
+
+async def parent_of(session: AsyncSession, event_id: UUID) -> UUID | None:
+    """The event of which this one is a part 拆分件, once and for all; None for an event that is none."""
+    rows = await fetch(session, "SELECT split_from FROM event WHERE id = $1", event_id)
+    return rows[0]["split_from"] if rows else None
+
+
 def still_there(aggregate: EventAggregate, report_id: UUID) -> None:
     """Raises ``ReportMoved`` unless the locked event, with its reports loaded, answers for this report."""
     if aggregate.event.merged_into is not None or all(report.id != report_id for report in aggregate.reports):
@@ -128,12 +149,14 @@ async def load_events(
             returns=_rows(ReturnRequest, row["returns"]),
             disputes=_rows(Dispute, row["disputes"]),
             parties=_rows(DisputeParty, row["parties"]),
+            component_corrections=_rows(ComponentCorrection, row["component_corrections"]),
             inspections=_rows(Inspection, row["inspections"]),
             limit_requests=_rows(LimitRequest, row["limit_requests"]),
             clocks=_rows(Clock, row["clocks"]),
             clock_dues=_rows(ClockDue, row["dues"]),
             clock_rungs=_rows(ClockRung, row["rungs"]),
             participants=_rows(Participant, row["participants"]),
+            parts=[Part.read(part) for part in row["parts_of_it"] or ()],
             handlers=frozenset(row["handlers"] or ()),
             repeated=read_row(Timeline, row["repeated"]) if row["repeated"] else None,
         )
@@ -156,7 +179,12 @@ async def load_reports(session: AsyncSession, aggregate: EventAggregate, *, only
 async def write_events(
     session: AsyncSession, keyring: Keyring, aggregates: Iterable[EventAggregate], extra: Iterable[Base] = ()
 ) -> None:
-    """Writes all changes of all aggregates, and ``extra`` new rows, in one statement."""
+    """Writes all changes of all aggregates, and ``extra`` new rows, in one statement.
+
+    Raises ``Conflict`` when an account that was closed meanwhile is given an order or an inspection.
+    """
+    aggregates = list(aggregates)
+    await stand_by_holders(session, aggregates)
     inserts: list[Base] = []
     updates: list[tuple[Base, Iterable[str]]] = []
     for aggregate in aggregates:

@@ -21,7 +21,8 @@ class Xid8(UserDefinedType[int]):
 
 
 class Timeline(Base):
-    """One row per act, chained by HMAC; carries no personal text.
+    """One row per act, chained by HMAC; carries no personal text. Of people it keeps who acted, by the ids of accounts:
+    ``actor_id``, and in ``data`` under ``deputy_for`` the one in whose seat they did. Other names go into the note.
 
     ``xact_id`` makes "everything since X" exact: readers stop below the oldest transaction still running.
     """

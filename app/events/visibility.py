@@ -8,17 +8,23 @@ it. Once a person has said that it accuses no unit, it is seen like any other ev
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 from uuid import UUID
 
-from app.accounts.access import UNIT_ROLES, Asker
+from app.accounts.access import Asker
 from app.accounts.organizations import Organizations
 from app.core.errors import NotFound
 from app.events.aggregate import EventAggregate
 from app.events.tables import WorkOrder
 
-#: from where somebody looks at an event: the centre, a unit with a part in it, or a collector who inspects it
-Stand = Literal["centre", "unit", "collector"]
+#: from where somebody looks at an event: the centre, a unit with a part in it, one that another unit has asked to
+#: help (二次派单, 吹哨) or the centre to say whose job it is (会商), or a collector who inspects it; whoever sees more
+#: stands before who sees less
+Stand = Literal["centre", "unit", "helper", "collector"]
+STANDS: Final[tuple[Stand, ...]] = get_args(Stand)
+#: roles of participants who were let in to help another unit, or to say whose job it is: what is to be done is theirs
+#: to know, not who said so
+_HELPERS = ("sub", "callout", "party")
 
 
 class Placed(Protocol):
@@ -123,14 +129,11 @@ class Sight:
     def of(cls, asker: Asker, organizations: Organizations) -> "Sight":
         """The sight that the asker's seats give them under these organizations."""
         units = asker.units(organizations)
-        if any(seat.role in UNIT_ROLES and seat.area for seat in asker.seats):
-            # A grid worker's seat names the area they walk; what they handle is what their own team was given.
-            units |= organizations.under(asker.org_id)
         inspected = Areas.of(asker.areas(("collector",)), asker.jurisdiction_code)
         own: frozenset[int] = frozenset()
         if units or inspected:
             # Who sits only in the centre is not barred: an accusation of the centre must stay visible to somebody.
-            members = units | {asker.org_id}
+            members = units | asker.homes
             own = members | {above for unit in members for above in organizations.above(unit)}
         return cls(
             jurisdiction_id=asker.jurisdiction_id,
@@ -166,8 +169,9 @@ class Sight:
             return None
         if self.areas.holds(event) and not self._may_be_accused(event):
             return "centre"
-        if any(p.until is None and p.org_id in self.units for p in aggregate.participants):
-            return "unit"
+        roles = {p.role for p in aggregate.participants if p.until is None and p.org_id in self.units}
+        if roles:
+            return "helper" if roles.issubset(_HELPERS) else "unit"
         if self._inspects(aggregate):
             return "collector"
         return "unit" if self.areas.holds(event) else None
@@ -187,15 +191,29 @@ class Sight:
     def list_stand(self, row: Placed) -> Stand:
         """From where the asker looks at a row of a list that ``condition`` let through.
 
-        A row does not say whether a unit takes part. Who sits both in a unit and with the collectors is shown what
-        either may see, unless their unit leads: a list may show less than the event itself, never more.
+        A row that tells of reporters says whether a unit takes part by itself (``own_part``), others do not. Who sits
+        both in a unit and with the collectors is shown what either may see, unless their unit leads: a list may show
+        less than the event itself, never more.
         """
         if self.areas.holds(row) and not self._may_be_accused(row):
             return "centre"
         leads = getattr(row, "lead_unit_id", None) in self.units
-        return "unit" if self.units and (leads or not self.inspected.holds(row)) else "collector"
+        if self.units and (leads or not self.inspected.holds(row)):
+            return "unit" if leads or getattr(row, "own_part", True) else "helper"
+        return "collector"
 
     # --- SQL --------------------------------------------------------------------------------------------------
+
+    def own_part(self, e: str = "e") -> tuple[str, dict[str, Any]]:
+        """Whether a unit of the asker takes part by itself, not only asked by another unit to help; a column."""
+        if not self.units:
+            return "false AS own_part", {}
+        return (
+            f"EXISTS (SELECT 1 FROM event_participant op WHERE op.event_id = {e}.id AND op.until IS NULL "  # noqa: S608
+            "AND op.org_id = ANY(CAST(:own_part_units AS bigint[])) AND op.role NOT IN "
+            f"({', '.join(repr(role) for role in _HELPERS)})) AS own_part",
+            {"own_part_units": sorted(self.units)},
+        )
 
     def unbarred(self, e: str = "e") -> tuple[str, dict[str, Any]]:
         """``not barred`` as SQL: the event does not accuse the asker's own, and is known not to."""
@@ -287,8 +305,8 @@ def visible_report(stand: Stand, report: Told) -> Shown:
     """What of a report is shown from this stand.
 
     Nobody but the centre learns anything of who made an accusation, its own words included (they tell who wrote
-    them); a confidential reporter is in no answer to a unit, not even masked (DOMAIN.md §1). Collectors need what is
-    wrong, never who said so.
+    them); a confidential reporter is in no answer to a unit, not even masked (DOMAIN.md §1). Collectors and who helps
+    another unit need what is wrong, never who said so.
     """
     if stand == "centre":
         return _ALL

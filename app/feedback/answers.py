@@ -9,6 +9,8 @@ from app.events.aggregate import Act, EventAggregate
 from app.events.report_tables import Callback, Reply, Report
 from app.feedback.debts import owe, pay, waive
 
+#: what an answer says came of it
+Result = Literal["resolved", "explained", "not_accepted"]
 #: raw satisfaction levels of each scale (DOMAIN.md §5): how many, and from which on the caller is dissatisfied
 SCALES: dict[str, tuple[int, int]] = {"five": (5, 4), "three": (3, 3)}
 
@@ -30,7 +32,7 @@ def reply(
     act: Act,
     *,
     method: str,
-    result: Literal["resolved", "explained", "not_accepted"],
+    result: Result,
     body: str,
 ) -> None:
     """Answers one reporter and pays the reply that was owed."""

@@ -89,7 +89,7 @@ class CellRow(_Row):
 class DutyGridRow(_Row):
     """One duty grid 责任网格: the unit cells one team answers for, and the people who staff it."""
 
-    code: Annotated[str, StringConstraints(min_length=1)]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     name: Annotated[str, StringConstraints(min_length=1)]
     #: the unit that staffs it
     org_code: Annotated[str, StringConstraints(min_length=1)]

@@ -48,12 +48,37 @@ def new_event(
 ) -> EventAggregate:
     """An event begun by this report: classified and located as far as the analysis went, not yet dispatched."""
     report, place, item = arrival.report, analysis.location, analysis.item
-    aggregate = EventAggregate(
+    return _begun(
+        jurisdiction_id=jurisdiction_id,
+        event_no=event_no,
+        split_from=None,
+        triage=_triage(analysis),
+        item_id=item_id,
+        standard_row_no=None,
+        closure_profile=item.closure_profile if item else ("answer" if report.kind == "demand" else "inspection"),
+        demand_type=report.demand_type,
+        domain=item.domain if item else None,
+        level=level,
+        urgency=analysis.grade.urgency,
+        channel=report.channel,
+        **place_columns(place),
+        address=mask_personal_numbers(report.addresses[0]) if report.addresses else "",
+        title=mask_personal_numbers(report.title or report.content[:30]),
+        component_id=report.component_id,
+        first_receiver_id=first_receiver_id,
+        accused_org_ids=list(analysis.accused_ids),
+        nobody_accused=False,
+        received_at=arrival.received_at or at,
+        release_vector=releases,
+    )
+
+
+def _begun(**columns: Any) -> EventAggregate:
+    """An event about which nothing is decided yet. ``columns``: what tells it from others."""
+    return EventAggregate(
         event=plain_row(
             Event,
             id=uuid7(),
-            jurisdiction_id=jurisdiction_id,
-            event_no=event_no,
             seq=0,
             head=CHAIN_START,
             head_n=0,
@@ -63,33 +88,14 @@ def new_event(
             ended_at=None,
             settled_at=None,
             merged_into=None,
-            split_from=None,
-            triage=_triage(analysis),
-            item_id=item_id,
-            standard_row_no=None,
-            closure_profile=item.closure_profile if item else ("answer" if report.kind == "demand" else "inspection"),
-            demand_type=report.demand_type,
-            domain=item.domain if item else None,
-            level=level,
-            urgency=analysis.grade.urgency,
-            channel=report.channel,
-            **place_columns(place),
-            address=mask_personal_numbers(report.addresses[0]) if report.addresses else "",
-            title=mask_personal_numbers(report.title or report.content[:30]),
-            component_id=report.component_id,
-            first_receiver_id=first_receiver_id,
             lead_unit_id=None,
-            accused_org_ids=list(analysis.accused_ids),
-            nobody_accused=False,
             report_count=0,
-            received_at=arrival.received_at or at,
-            release_vector=releases,
             foreign_system=None,
             foreign_ref=None,
+            **columns,
         ),
         is_new=True,
     )
-    return aggregate
 
 
 def item_columns(item: ItemRow, item_id: int | None, level: str) -> dict[str, Any]:
@@ -125,37 +131,19 @@ def split_event(parent: Event, report: Report, event_no: str, at: datetime) -> E
         "street_code community_code cell_id duty_grid_code lon lat place_bucket component_id accused_org_ids "
         "release_vector"
     )
-    return EventAggregate(
-        event=plain_row(
-            Event,
-            id=uuid7(),
-            event_no=event_no,
-            seq=0,
-            head=CHAIN_START,
-            head_n=0,
-            head_tag=b"",
-            state="analyzing",
-            end_kind=None,
-            ended_at=None,
-            settled_at=None,
-            merged_into=None,
-            split_from=None,
-            triage=_triage_of_split(parent, report),
-            channel=report.channel,
-            demand_type=report.demand_type,
-            address=report.address,
-            title=report.title or report.content[:30],
-            first_receiver_id=None,
-            # whom this report accuses was not said when somebody said whom the others accuse
-            nobody_accused=False,
-            lead_unit_id=None,
-            report_count=0,
-            received_at=report.received_at,
-            foreign_system=None,
-            foreign_ref=None,
-            **{name: getattr(parent, name) for name in kept.split()},
-        ),
-        is_new=True,
+    return _begun(
+        event_no=event_no,
+        split_from=None,
+        triage=_triage_of_split(parent, report),
+        channel=report.channel,
+        demand_type=report.demand_type,
+        address=report.address,
+        title=report.title or report.content[:30],
+        first_receiver_id=None,
+        # whom this report accuses was not said when somebody said whom the others accuse
+        nobody_accused=False,
+        received_at=report.received_at,
+        **{name: getattr(parent, name) for name in kept.split()},
     )
 
 
@@ -183,6 +171,17 @@ def correction(
     return changes, data
 
 
+def triage_of_correction(
+    event: Event, item: ItemRow | None, accused: Sequence[int] | None, *, redispatch: bool
+) -> str | None:
+    """What a person is still to find out once this has been named; None: nothing, or the routing says it."""
+    if event.triage == "accused_unknown" and accused is None:
+        return event.triage
+    if event.state == "analyzing" and not redispatch:
+        return "item_uncertain" if item is None and event.item_id is None else "waits_for_dispatch"
+    return None
+
+
 def says_new(event: Event, changes: Mapping[str, Any]) -> bool:
     """Whether a correction names anything that the event does not say already.
 
@@ -204,36 +203,18 @@ def part_event(
         "jurisdiction_id channel demand_type urgency district_code street_code community_code cell_id duty_grid_code "
         "lon lat accused_org_ids nobody_accused release_vector"
     )
-    return EventAggregate(
-        event=plain_row(
-            Event,
-            id=uuid7(),
-            event_no=event_no,
-            seq=0,
-            head=CHAIN_START,
-            head_n=0,
-            head_tag=b"",
-            state="analyzing",
-            end_kind=None,
-            ended_at=None,
-            settled_at=None,
-            merged_into=None,
-            split_from=parent.id,
-            triage=None,
-            address="" if address_kept else parent.address,
-            title=item.name if address_kept else parent.title,
-            place_bucket=None,
-            component_id=parent.component_id if parent.item_id == item_id else None,
-            first_receiver_id=None,
-            lead_unit_id=None,
-            report_count=0,
-            received_at=at,
-            foreign_system=None,
-            foreign_ref=None,
-            **item_columns(item, item_id, level),
-            **{name: getattr(parent, name) for name in kept.split()},
-        ),
-        is_new=True,
+    return _begun(
+        event_no=event_no,
+        split_from=parent.id,
+        triage=None,
+        address="" if address_kept else parent.address,
+        title=item.name if address_kept else parent.title,
+        place_bucket=None,
+        component_id=parent.component_id if parent.item_id == item_id else None,
+        first_receiver_id=None,
+        received_at=at,
+        **item_columns(item, item_id, level),
+        **{name: getattr(parent, name) for name in kept.split()},
     )
 
 

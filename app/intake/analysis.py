@@ -111,6 +111,9 @@ class Analyst:
             location = located(component, location, own)
         elif report.component_id:
             notes.append(f"部件 {report.component_id} 没有登记。")
+        if report.first_receiver and self.organizations.id_of(report.first_receiver) is None:
+            # A hint that nobody understands must not cost the reporter their report; the message keeps its words.
+            notes.append("来文所写的首接单位代码没有登记，未采用。")
         standard = self.items.default_standard(item.key) if item else None
         accused = self.organizations.find(report.accused_unit) if report.accused_unit else None
         danger = danger_to_life(text)

@@ -24,7 +24,7 @@ def _split_list(value: Any) -> Any:
 Text = Annotated[str, StringConstraints(min_length=1)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_split_list)]
 #: ``#`` and ``|`` would be mistaken for separators of keys and lists; a reference may hold ``/`` (GB/T …).
-StandardRef = Annotated[str, StringConstraints(pattern=r"^[^#|]+$")]
+StandardRef = Annotated[str, StringConstraints(pattern=r"^[^#|]+$", max_length=100)]
 ItemCode = Annotated[str, StringConstraints(pattern=r"^[^/#|\s]{1,32}$")]
 
 

@@ -22,6 +22,9 @@ from app.grid.rows import AreaRow, CellRow, DutyGridRow
 from app.items import catalogue
 from app.items.rows import FilingStandardRow, ItemRow
 from app.masters import routing_faults
+from app.masters.catalogue import blocking
+from app.masters.catalogue.levels import URGENCIES
+from app.masters.catalogue.rows import CityRows
 from app.masters.policies import Policies, PolicyRow
 
 #: Faults told per check; a wrong file makes hundreds of one sort.
@@ -261,6 +264,36 @@ def _component_cells(p: Proposal) -> list[str]:
     return routing_faults.component_cells(p.components or (), p.cells or ())
 
 
+def city_of(p: Proposal, staffed: frozenset[str] | None = None) -> CityRows:
+    """The masters as the checker of the dispatch catalogue reads them. ``staffed``: see ``CityRows``."""
+    policies = Policies.build(p.policies or ())
+    try:
+        calendar = Calendar.from_rows(p.calendar or (), policies.calendar)
+    except ValueError:  # told by its own check
+        calendar = None
+    return CityRows(
+        items=p.items or (),
+        areas=p.areas or (),
+        organizations=p.organizations or (),
+        routing_rules=p.routing_rules or (),
+        routing_steps=p.routing_steps or (),
+        duty_list=p.duty_list or (),
+        components=p.components or (),
+        cells=p.cells or (),
+        duty_grids=p.duty_grids or (),
+        escalation_rungs=p.escalation_rungs or (),
+        channels=p.channels,
+        today=p.today,
+        is_working_day=calendar.is_working_day if calendar else None,
+        staffed=staffed,
+        least_levels={urgency: policies.least_level(urgency) for urgency in URGENCIES},
+    )
+
+
+def _catalogue(p: Proposal) -> list[str]:
+    return [f"{finding.sentence}。{finding.advice}" for finding in blocking(city_of(p))]
+
+
 def _emergency_areas(p: Proposal) -> list[str]:
     areas = {row.code for row in p.areas or () if row.level != "city"}
     return [
@@ -316,9 +349,24 @@ _CHECKS: Final[tuple[tuple[tuple[str, ...], Callable[[Proposal], list[str]]], ..
 )
 
 
+#: the kinds that say whose job something is: without them nothing can be said of gaps and contradictions
+_CATALOGUE: Final = ("routing-rules", "items", "areas", "organizations")
+#: those whose publication may make one
+_CATALOGUE_MADE_BY: Final = frozenset({"routing-steps", "duty-list", "cells", "duty-grids", "policies", *_CATALOGUE})
+#: what is read then. The state's calendar is read, and never held up for what a rule says of its days
+_CATALOGUE_READ: Final = _CATALOGUE_MADE_BY | {"calendar"}
+
+
 def kinds_looked_at(publishing: Collection[str]) -> frozenset[str]:
     """The kinds whose rows the checks of a publication read."""
-    return frozenset(kind for kinds, _ in _CHECKS if set(kinds) & set(publishing) for kind in kinds)
+    looked_at = frozenset(kind for kinds, _ in _CHECKS if set(kinds) & set(publishing) for kind in kinds)
+    return looked_at | _CATALOGUE_READ if _CATALOGUE_MADE_BY & set(publishing) else looked_at
+
+
+def _has_catalogue(proposal: Proposal, publishing: Collection[str]) -> bool:
+    """Whether there are rules to check: none while a city is being set up, kind by kind."""
+    there = all(getattr(proposal, rows_member(kind)) is not None for kind in _CATALOGUE)
+    return there and (bool(proposal.routing_rules) or "routing-rules" in publishing)
 
 
 def faults(proposal: Proposal, publishing: Collection[str]) -> list[dict[str, str]]:
@@ -329,6 +377,8 @@ def faults(proposal: Proposal, publishing: Collection[str]) -> list[dict[str, st
         if there and set(kinds) & set(publishing):
             # The last entry of a check names the most kinds: each check runs once.
             due[check] = kinds
+    if _CATALOGUE_MADE_BY & set(publishing) and _has_catalogue(proposal, publishing):
+        due[_catalogue] = _CATALOGUE
     found: list[dict[str, str]] = []
     for check, kinds in due.items():
         told: list[Any] = check(proposal)

@@ -15,6 +15,7 @@ from app.core.database import Json
 from app.core.tables import Release
 from app.masters.kinds import KINDS
 from app.masters.spreadsheets import shield
+from app.masters.validation import holds_date
 
 #: the member that is a shape on the map; a kind that has it is written as GeoJSON
 _SHAPE: Final = "polygon"
@@ -45,24 +46,26 @@ def write(kind: str, rows: Mapping[str, Json]) -> Exported:
 
 
 def _csv(kind: str, rows: Mapping[str, Json]) -> bytes:
-    columns = tuple(KINDS[kind].model.model_fields)
+    fields = KINDS[kind].model.model_fields
+    dates = {name for name, field in fields.items() if holds_date(field)}
     out = io.StringIO(newline="")
     # Without the mark Excel and WPS read Chinese as GBK.
     out.write(f"{_BYTE_ORDER_MARK}#bihuan {kind} complete\r\n")
     writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows([_cell(rows[key].get(column)) for column in columns] for key in sorted(rows))
+    writer.writerow(fields)
+    writer.writerows([_cell(rows[key].get(name), name in dates) for name in fields] for key in sorted(rows))
     return out.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, is_date: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
         return shield("|".join(str(each) for each in value))
-    return shield(value) if isinstance(value, str) else str(value)
+    # a date is read again however the spreadsheet writes it
+    return shield(value) if isinstance(value, str) and not is_date else str(value)
 
 
 def _geojson(kind: str, rows: Mapping[str, Json]) -> bytes:

@@ -3,10 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -14,6 +14,9 @@ from app.core.errors import Malformed
 from app.masters.spreadsheets import NotText, decode, rewritten, unshield
 
 FileMode = Literal["complete", "patch"]
+
+#: faults of one file that are told; who has more has the same one all over
+MOST_FAULTS: Final = 200
 
 _HEAD = re.compile(r"#\s*bihuan\s+(\S+)\s+(\S+)\s*", re.IGNORECASE)
 _HEAD_EXAMPLE = "#bihuan items complete"
@@ -37,6 +40,31 @@ class RawFile:
     mode: FileMode
     header: tuple[str, ...] | None
     rows: tuple[RawRow, ...]
+
+
+class Faults:
+    """What is wrong with the rows of a file, ``MOST_FAULTS`` at most: of rubbish the answer is no longer."""
+
+    def __init__(self) -> None:
+        self._told: list[dict[str, str]] = []
+        #: rows with a fault, of those that were looked at
+        self.bad = 0
+
+    def add(self, place: str, messages: Iterable[str]) -> None:
+        """One row's, or nothing when there are none."""
+        before = len(self._told)
+        self._told += ({"path": place, "message": message} for message in messages)
+        self.bad += len(self._told) > before
+
+    @property
+    def full(self) -> bool:
+        """No more rows need be looked at."""
+        return len(self._told) >= MOST_FAULTS
+
+    def told(self, left: int) -> list[dict[str, str]]:
+        """The faults, and how many rows behind them (``left``) nobody has looked at."""
+        more = [{"path": "", "message": f"其后还有 {left} 行未检查，请先改正以上各行"}] if left else []
+        return self._told + more
 
 
 def unreadable(detail: str, path: str = "") -> Malformed:
@@ -95,20 +123,25 @@ def _csv(text: str, kind: str | None, mode: FileMode | None) -> RawFile:
     if repeated := sorted({name for name in columns if columns.count(name) > 1}):
         raise unreadable(f"列名重复：{'、'.join(repeated) or '空'}", f"第 {line} 行")
     rows = []
-    faults = []
+    faults = Faults()
     for line, record in records:
-        if len(record) != len(columns):
-            message = f"有 {len(record)} 列，列名有 {len(columns)} 个（单元格内的逗号要用双引号括起）"
-            faults.append({"path": f"第 {line} 行", "message": message})
-        cells = dict(zip(columns, map(unshield, record), strict=False))
-        for name in (name for name, cell in cells.items() if rewritten(cell)):
-            message = f"{name}：“{cells[name]}”是表格软件改写过的长数字，位数已丢失；请把该列设为文本，重填原来的数字"
-            faults.append({"path": f"第 {line} 行", "message": message})
-        rows.append(RawRow(f"第 {line} 行", cells))
-    if faults:
-        bad = len({fault["path"] for fault in faults})
-        raise Malformed(f"{bad} 行的列数不对或数字被改写，整个文件未载入", faults=faults)
+        faults.add(f"第 {line} 行", _misshapen(columns, record))
+        if faults.full:
+            break
+        if not faults.bad:
+            rows.append(RawRow(f"第 {line} 行", dict(zip(columns, map(unshield, record), strict=True))))
+    if faults.bad:
+        told = faults.told(sum(1 for _ in records))
+        raise Malformed(f"{faults.bad} 行的列数不对或数字被改写，整个文件未载入", faults=told)
     return RawFile(kind, mode, columns, tuple(rows))
+
+
+def _misshapen(columns: tuple[str, ...], record: list[str]) -> Iterator[str]:
+    if len(record) != len(columns):
+        yield f"有 {len(record)} 列，列名有 {len(columns)} 个（单元格内的逗号要用双引号括起）"
+    for name, cell in zip(columns, record, strict=False):
+        if rewritten(cell):
+            yield f"{name}：“{cell}”是表格软件改写过的长数字，位数已丢失；请把该列设为文本，重填原来的数字"
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -137,15 +170,17 @@ def _geojson(text: str) -> RawFile:
         raise unreadable("应为 GeoJSON 的 FeatureCollection", "features")
     _check_crs(document.get("crs"))
     rows = []
-    faults = []
+    faults = Faults()
     for n, feature in enumerate(features, start=1):
         row = _feature(feature)
         if isinstance(row, str):
-            faults.append({"path": f"第 {n} 个要素", "message": row})
+            faults.add(f"第 {n} 个要素", [row])
+            if faults.full:
+                break
         else:
             rows.append(RawRow(f"第 {n} 个要素", row))
-    if faults:
-        raise Malformed(f"{len(faults)} 个要素有误，整个文件未载入", faults=faults)
+    if faults.bad:
+        raise Malformed(f"{faults.bad} 个要素有误，整个文件未载入", faults=faults.told(len(features) - n))
     return RawFile(str(head["kind"]), _mode(str(head["mode"])), None, tuple(rows))
 
 

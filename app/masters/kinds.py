@@ -33,16 +33,17 @@ class Kind:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "items": Kind("事项清单", ItemRow),
+    "items": Kind("事项清单", ItemRow, reviewed=True),
     "filing-standards": Kind("立案标准", FilingStandardRow, reviewed=True),
+    # Areas, cells and calendars are official data, and an emergency cannot wait for a second person.
     "areas": Kind("区划", AreaRow),
     "cells": Kind("单元网格", CellRow),
-    "duty-grids": Kind("责任网格", DutyGridRow),
-    "organizations": Kind("组织机构", OrganizationRow),
+    "duty-grids": Kind("责任网格", DutyGridRow, reviewed=True),
+    "organizations": Kind("组织机构", OrganizationRow, reviewed=True),
     "routing-rules": Kind("派单规则", RoutingRuleRow, reviewed=True),
     "routing-steps": Kind("派单原则次序", RoutingStepRow, reviewed=True),
     "duty-list": Kind("基层职责清单", DutyRow, reviewed=True),
-    "components": Kind("部件登记", ComponentRow),
+    "components": Kind("部件登记", ComponentRow, reviewed=True),
     # A holiday that was moved moves the limits that are running.
     "calendar": Kind("工作日历", CalendarRow, mode="re_decide_open"),
     # A rung that is new or comes earlier holds for what is open: it is only told, no limit moves.

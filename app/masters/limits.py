@@ -1,8 +1,10 @@
 """Which limit holds for what: the filing standard's own where there is one, else the city's policy; always named."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
-from app.clocks.emergencies import RULE_PREFIX
+from app.clocks.emergencies import NO_EMERGENCIES, RULE_PREFIX
 from app.clocks.limits import Limit
 from app.clocks.running import LimitRule
 from app.dispatch.extensions import ExtensionRule
@@ -15,6 +17,8 @@ from app.masters.masters import Masters
 
 #: the rule of the citizen's clock after a dissatisfied callback
 REHANDLE: Final = "rehandle_limit"
+#: the rule of the clock of a call-out whose street set no limit
+APPEARANCE: Final = "appearance_limit"
 
 
 def _rule(masters: Masters, limit: str, rule: str, *, unit_id: int | None = None, cap: str | None = None) -> LimitRule:
@@ -42,6 +46,16 @@ def rehandle_total(masters: Masters) -> LimitRule:
     return _rule(masters, masters.policies.rehandle_limit, REHANDLE)
 
 
+def citizen_total_again(masters: Masters, report: Report, urgency: str, clock: Clock) -> tuple[LimitRule, datetime]:
+    """The citizen's clock of a report that moves to another event, and since when it counts.
+
+    ``clock``: the one that it had; a second handling keeps its own limit and start.
+    """
+    if clock.rule == REHANDLE:
+        return rehandle_total(masters), clock.started_at
+    return citizen_total(masters, report, urgency), report.received_at
+
+
 def stage(masters: Masters, name: str) -> LimitRule:
     """A stage that is the centre's own: filing, dispatch, return_review, inspection, callback, acceptance."""
     return _rule(masters, masters.policies.stage_limit(name), f"{name}_limit")
@@ -63,13 +77,26 @@ def handling(masters: Masters, event: Event, unit_id: int) -> LimitRule:
 def order_limits(masters: Masters, event: Event, unit_id: int) -> OrderLimits:
     """Signing, first contact (where an answer is owed) and handling of a unit's new order or round."""
     policies = masters.policies
-    answered = event.closure_profile in ("answer", "both")
+    # A part of an event has no reporter of its own to call.
+    answered = event.closure_profile in ("answer", "both") and event.split_from is None
     contact = policies.first_contact_limit
     return OrderLimits(
         signing=_rule(masters, policies.sign_limit, "sign_limit", unit_id=unit_id),
         handling=handling(masters, event, unit_id),
         first_contact=_rule(masters, contact, "first_contact_limit", unit_id=unit_id) if answered else None,
     )
+
+
+def inner(masters: Masters, unit_id: int, limit: Limit) -> LimitRule:
+    """What a unit sets for a section or contractor of its own 二次派单; an emergency gives it no other limit."""
+    return replace(_rule(masters, str(limit), "inner_limit", unit_id=unit_id), emergencies=NO_EMERGENCIES)
+
+
+def appearance(masters: Masters, unit_id: int, limit: Limit | None = None) -> LimitRule:
+    """Until a unit that was called out 吹哨 must appear: what the street says, else the city's policy."""
+    if limit is not None:
+        return replace(_rule(masters, str(limit), "set_by_caller", unit_id=unit_id), emergencies=NO_EMERGENCIES)
+    return _rule(masters, masters.policies.stage_limit("appearance"), APPEARANCE, unit_id=unit_id)
 
 
 def of_running(masters: Masters, clock: Clock, event: Event, report: Report | None) -> LimitRule | None:
@@ -83,6 +110,10 @@ def of_running(masters: Masters, clock: Clock, event: Event, report: Report | No
         if clock.rule == REHANDLE:
             return rehandle_total(masters)
         return citizen_total(masters, report, event.urgency) if report is not None else None
+    if clock.kind in ("sub_handling", "appearance"):
+        if clock.rule != APPEARANCE or clock.unit_id is None:
+            return None  # set by a person
+        return appearance(masters, clock.unit_id)
     if clock.kind in ("signing", "first_contact", "handling"):
         if clock.unit_id is None:
             return None
@@ -119,3 +150,8 @@ def waiting(masters: Masters) -> WaitingRule:
 def appeal_window(masters: Masters, unit_id: int) -> LimitRule:
     """From closing, in which a unit may appeal against lateness; by its own calendar."""
     return _rule(masters, masters.policies.appeal_window, "appeal_window", unit_id=unit_id)
+
+
+def return_window(masters: Masters, unit_id: int) -> LimitRule:
+    """From dispatch, in which a unit may ask to give an order back; by its own calendar."""
+    return _rule(masters, masters.policies.return_window, "return_window", unit_id=unit_id)

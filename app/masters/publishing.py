@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.tables import UserAccount
 from app.clocks.calendar import CHINA_TIME
 from app.core import jobs, releases, reviews
+from app.core.database import Json
 from app.core.errors import Conflict, Malformed
 from app.core.releases import DraftOutcome, Mode, Published
 from app.core.tables import Release
@@ -19,6 +21,7 @@ from app.core.timing import now
 from app.intake.channels import CHANNELS
 from app.masters import consistency
 from app.masters.consistency import Inconsistent, Proposal
+from app.masters.files import Faults
 from app.masters.kinds import FOLLOWED_KINDS, KINDS, RELEASED_KINDS
 from app.masters.validation import MasterFile, messages_of, read_master
 
@@ -72,11 +75,46 @@ class NotReviewed(Conflict):
         )
 
 
+class ReasonNeeded(Conflict):
+    """An edition from long ago would come back with nobody's review of it as things are now."""
+
+    code = "reason_needed"
+    title = "须写明理由"
+
+
 async def put_file(session: AsyncSession, jurisdiction_id: int, file: MasterFile, *, by: str) -> DraftOutcome:
-    """Makes a sound file the draft of its kind. Raises NotFound for an unknown jurisdiction."""
-    return await releases.put_draft(
-        session, jurisdiction_id, file.kind, file.documents, complete=file.mode == "complete", by=by
+    """Makes a sound file the draft of its kind; a patch leaves alone what it has no columns for.
+
+    Raises NotFound for an unknown jurisdiction, Malformed for a row that is not sound with what it leaves alone.
+    """
+    documents, complete = file.documents, file.mode == "complete"
+    if not complete:
+        await releases.lock(session, jurisdiction_id)
+        documents = await _laid_over(session, jurisdiction_id, file)
+    return await releases.put_draft(session, jurisdiction_id, file.kind, documents, complete=complete, by=by)
+
+
+async def _laid_over(session: AsyncSession, jurisdiction_id: int, file: MasterFile) -> dict[str, Json]:
+    """The rows of a patch; of one that is there already, members that the patch does not name stay what they are."""
+    documents = file.documents
+    members = KINDS[file.kind].model.model_fields.keys()
+    partial = [key for key, named in file.named.items() if not members <= set(named)]
+    base = await releases.draft_of(session, jurisdiction_id, file.kind)
+    base = base or await releases.published_of(session, jurisdiction_id, file.kind)
+    if base is None or not partial:
+        return documents
+    found = await session.execute(
+        text("SELECT key, body FROM release_row WHERE release_id = :release_id AND key = ANY(CAST(:keys AS text[]))"),
+        {"release_id": base.id, "keys": partial},
     )
+    for key, body in found.all():
+        row = documents[key]
+        documents[key] = {
+            name: row[name] if name in file.named[key] or name not in body else body[name] for name in row
+        }
+    if faults := await asyncio.to_thread(_unreadable, file.kind, {key: documents[key] for key in partial}):
+        raise Malformed(f"{len(faults)} 处与文件没有写的各列的原值不符，整个文件未载入", faults=faults)
+    return documents
 
 
 async def publish(
@@ -94,19 +132,22 @@ async def publish(
     ``kinds`` None: all there are, but those that wait for a date. What open clocks follow is written as a job in the
     same transaction. ``mode`` None: the default of each kind; a mapping names those of some. ``usernames``: accounts
     that the same transaction is yet to make. ``unreviewed_because``: why kinds that need a review do without, which
-    their releases keep.
-    Raises NotReviewed without a review or a reason, Inconsistent with every fault, NoDraft when a named kind has no
-    draft, NotFound for an unknown jurisdiction.
+    their releases keep. What was to come at a moment with a draft that is published here waits for it no more.
+    Raises NotReviewed without a review or a reason, Inconsistent with every fault (rows that this edition of the
+    program cannot read among them), NoDraft when a named kind has no draft, NotFound for an unknown jurisdiction.
     """
     await releases.lock(session, jurisdiction_id)
     current = await _current(session, jurisdiction_id)
     drafts = {release.kind: release for release in current if release.status in ("draft", "reviewed")}
     standing = {release.kind: release for release in current if release.status == "published"}
     wanted = {kind for kind in drafts if drafts[kind].publish_at is None} if kinds is None else set(kinds)
+    left: dict[str, tuple[str, ...]] = {}
     if wanted <= drafts.keys():
-        _require_review([drafts[kind] for kind in sorted(wanted)], standing, unreviewed_because)
+        going = [drafts[kind] for kind in sorted(wanted)]
+        _require_review(going, standing, unreviewed_because)
         await session.flush()
         await _check(session, jurisdiction_id, drafts, standing, wanted, usernames)
+        left = await reviews.leave_behind(session, going)
         for kind in sorted(wanted & _IDENTITIES.keys()):
             await session.execute(
                 text(_IDENTITIES[kind]), {"jurisdiction_id": jurisdiction_id, "release_id": drafts[kind].id}
@@ -115,7 +156,7 @@ async def publish(
     modes = {kind: given.get(kind, KINDS[kind].mode) for kind in wanted if kind in KINDS}
     published = await releases.publish(session, jurisdiction_id, wanted, by=by, mode=modes)
     await _re_decide_open(session, jurisdiction_id, published)
-    return published
+    return [replace(release, left_behind=left.get(release.kind, ())) for release in published]
 
 
 async def check(session: AsyncSession, jurisdiction_id: int, kinds: Collection[str]) -> None:
@@ -131,7 +172,7 @@ async def check(session: AsyncSession, jurisdiction_id: int, kinds: Collection[s
 
 
 def _require_review(drafts: Iterable[Release], standing: Mapping[str, Release], because: str | None) -> None:
-    """The first release of a kind needs none: a city is being set up. Neither does what was in force before."""
+    """The first release of a kind needs none: a city is being set up. Of what comes back see ``roll_back``."""
     missing = [
         draft
         for draft in drafts
@@ -154,31 +195,40 @@ async def roll_back(
     *,
     by: str,
     mode: Mode | None = None,
+    because: str | None = None,
 ) -> tuple[Release, Published]:
     """Publishes the content of release ``to`` (None: the one in force before this one) once more 回退, at once.
 
-    Nobody need review it: it was in force before. All other checks are made. Returns the earlier and the new release.
-    Raises NotFound, SameContent and DraftExists as ``app.core.reviews`` does, and Inconsistent also for rows that this
-    edition of the program cannot read any more.
+    Nobody need review the one in force just before: that takes a publication back. Any other, of a kind that needs a
+    review, asks for a reason, which the new release keeps: what stood around it then may be gone. All other checks
+    are made. Returns the earlier and the new release. Raises ReasonNeeded, Inconsistent, and NotFound, SameContent
+    and DraftExists as ``app.core.reviews`` does.
     """
     await releases.lock(session, jurisdiction_id)
     earlier = await reviews.earlier_release(session, jurisdiction_id, kind, to)
-    await reviews.copy_as_draft(session, earlier, by=by)
-    rows = await releases.rows_of(session, earlier.id)
-    if faults := await asyncio.to_thread(_unreadable, kind, rows):
-        raise Inconsistent(faults)
+    draft = await reviews.copy_as_draft(session, earlier, by=by)
+    if KINDS[kind].reviewed and earlier.id != await reviews.edition_before(session, jurisdiction_id, kind):
+        if not (because and because.strip()):
+            raise ReasonNeeded(
+                f"第 {earlier.number} 版不是现行版的上一版，未经复核恢复更早的内容须写明理由；"
+                "也可以导出这一版，改好后载入为草稿，复核后发布"
+            )
+        draft.unreviewed_because = because
+        await session.flush()
     (published,) = await publish(session, jurisdiction_id, [kind], by=by, mode=mode)
     return earlier, published
 
 
 def _unreadable(kind: str, rows: Mapping[str, Any]) -> list[dict[str, str]]:
-    faults = []
-    for key, body in rows.items():
+    faults = Faults()
+    for n, (key, body) in enumerate(rows.items(), start=1):
         try:
             KINDS[kind].model.model_validate(body)
         except ValidationError as error:
-            faults += [{"path": f"{kind} {key}", "message": message} for message in messages_of(error)]
-    return faults
+            faults.add(f"{kind} {key}", messages_of(error))
+            if faults.full:
+                return faults.told(len(rows) - n)
+    return faults.told(0)
 
 
 async def _check(
@@ -200,7 +250,13 @@ async def _check(
         if kind in then
     }
     known = frozenset([*accounts, *usernames])
-    if faults := await asyncio.to_thread(_faults, documents, wanted, known, orphans):
+    try:
+        faults = await asyncio.to_thread(_faults, documents, wanted, known, orphans)
+    except ValidationError:
+        faults = []
+        for kind in documents:
+            faults += await asyncio.to_thread(_unreadable, kind, await releases.rows_of(session, then[kind].id))
+    if faults:
         raise Inconsistent(faults)
 
 
@@ -247,6 +303,7 @@ def _faults(
     usernames: frozenset[str],
     orphans: Mapping[str, int],
 ) -> list[dict[str, str]]:
+    """Raises ValidationError for a row that is none of its kind any more."""
     rows: dict[str, Any] = {
         consistency.rows_member(kind): tuple(KINDS[kind].model.model_validate_json(each) for each in texts)
         for kind, texts in documents.items()

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.clocks.calendar import CHINA_TIME
 from app.dispatch.matters import matter_of, site_of
+from app.dispatch.raised_levels import NO_ITEM
 from app.dispatch.routing import NO_LOAD, Decision, Matter, is_above
 from app.events.tables import Event
 from app.grid.locating import Location
@@ -51,7 +52,7 @@ def shared_duty(masters: Masters, cell_id: str | None, community_code: str | Non
 
 def level_of(masters: Masters, item: ItemRow | None, urgency: str) -> str:
     """The level of an event: its item's own, or what the city asks at least for its urgency 分级."""
-    own = item.default_level if item else "district"
+    own = item.default_level if item else NO_ITEM
     least = masters.policies.least_level(urgency)
     return least if least and is_above(least, own) else own
 

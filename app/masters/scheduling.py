@@ -130,14 +130,19 @@ async def publish_scheduled(session: AsyncSession, args: Json) -> None:
 
 
 async def faults(session: AsyncSession, jurisdiction_id: int) -> dict[int, str]:
-    """Why drafts did not come into force at their moment, by release id; forgotten once they wait for another."""
+    """Why drafts did not come into force at their moment, by release id; forgotten once they wait for another.
+
+    Those among them that still wait for the moment that has gone by: what stopped the job was not foreseen. It is
+    told as soon as it has failed once, though it will be tried again.
+    """
     found = await session.execute(
         text(
             "SELECT r.id, j.last_error FROM job j "
             "CROSS JOIN LATERAL jsonb_array_elements_text(j.args->'releases') AS l(id) "
             "JOIN release r ON r.id = CAST(l.id AS bigint) "
-            "WHERE j.kind = :kind AND j.state = 'dead' AND r.jurisdiction_id = :jurisdiction_id "
-            "AND r.status = 'reviewed' AND r.publish_at IS NULL ORDER BY j.id"
+            "WHERE j.kind = :kind AND j.last_error IS NOT NULL AND r.jurisdiction_id = :jurisdiction_id "
+            "AND r.status = 'reviewed' AND (r.publish_at IS NULL AND j.state = 'dead' "
+            "OR r.publish_at = CAST(j.args->>'publish_at' AS timestamptz)) ORDER BY j.id"
         ),
         {"kind": PUBLISH_RELEASE, "jurisdiction_id": jurisdiction_id},
     )

@@ -1,11 +1,12 @@
-"""What-if 推演: past events through the drafts, by the function that decides in production. Writes nothing.
+"""What-if 推演: past events through the drafts, by the router that decides in production. Writes nothing.
 
-Both sides are decided with the same facts, at the moment of the event's own first dispatch.
+Both sides are decided with what was told of the event, at the moment of its own first dispatch. What the masters make
+of that (domain and level by the item and the urgency, areas and cell by the point) each side derives anew.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -16,13 +17,15 @@ from app.clocks.calendar import CHINA_TIME
 from app.core import releases
 from app.core.errors import NotFound
 from app.core.tables import Jurisdiction
+from app.dispatch.matters import Site, matter_of, site_of
+from app.dispatch.routing import Matter, is_above
 from app.dispatch.rows import RoutingRuleRow
 from app.dispatch.simulation import LEFT_TO_PEOPLE, Replayed, Tally, Verdict, never_valid, verdict_of
 from app.masters.cache import MastersCache
 from app.masters.consistency import Inconsistent
 from app.masters.kinds import KINDS
 from app.masters.masters import Masters
-from app.masters.routing import decide
+from app.masters.routing import level_of, workday
 from app.supervision.past_matters import PastMatter, past_matters
 
 #: kinds that a decision rests on, in one way or another
@@ -92,13 +95,57 @@ async def what_if(
     return WhatIf(before, after, {row.kind: row.number for row in rows}, rules)
 
 
-def decide_again(masters: Masters, past: PastMatter) -> Verdict:
-    """What the masters say of a past event, at the moment at which it was first dispatched."""
-    if past.left_to_people:
+def decide_again(masters: Masters, past: PastMatter, site: Site | None = None) -> Verdict:
+    """What the masters say of a past event, at the moment at which it was first dispatched.
+
+    ``site``: its place by these masters, where that is known already (see ``site_again``).
+    """
+    event = past.event
+    gone = event.item_id is not None and masters.items.item(masters.item_keys[event.item_id]) is None
+    if past.left_to_people or gone:  # no report can be about an item that the masters do not have
         return LEFT_TO_PEOPLE
-    units = masters.organizations
+    return verdict_of(masters.router.decide(matter_again(masters, past, site)), masters.organizations.code_of)
+
+
+def matter_again(masters: Masters, past: PastMatter, site: Site | None = None) -> Matter:
+    """A past event as these masters would have made it of what was told. ``site`` as above."""
+    event, units = past.event, masters.organizations
+    item = masters.items.item(masters.item_keys[event.item_id]) if event.item_id is not None else None
     load = {unit: count for code, count in past.load.items() if (unit := units.id_of(code)) is not None}
-    return verdict_of(decide(masters, past.event, past.at, load=load), units.code_of)
+    level = level_of(masters, item, event.urgency)
+    if past.raised and is_above(event.level, level):
+        level = event.level
+    return replace(
+        matter_of(
+            event,
+            item,
+            site or site_again(masters, past),
+            at=past.at,
+            workday=workday(masters, past.at),
+            load=load,
+        ),
+        level=level,
+        at_least=level if item is not None and is_above(level, item.default_level) else "",
+        domain=item.domain if item is not None else event.domain or "",
+    )
+
+
+def site_again(masters: Masters, past: PastMatter) -> Site:
+    """Where a past event is by these masters: its point located anew.
+
+    Without a point in a cell the place stays what it was found to be, as far as these masters have it.
+    """
+    event, places = past.event, masters.places
+    point = (event.lon, event.lat) if event.lon is not None and event.lat is not None else None
+    cell_id = places.cell_at(*point) if point else None
+    found = places.in_cell(cell_id) if cell_id else None
+    within_m = masters.policies.border_within_m
+    if found is not None:
+        areas = (found.district_code, found.street_code, found.community_code)
+        return site_of(places, areas, cell_id, point, border_within_m=within_m)
+    told = (event.district_code, event.street_code, event.community_code)
+    known = [code if code and places.area(code) else None for code in told]
+    return site_of(places, known, None if point else event.cell_id, point, border_within_m=within_m)
 
 
 async def simulate(
@@ -124,11 +171,15 @@ async def simulate(
 
 
 def _replay(asked: WhatIf, page: Sequence[PastMatter]) -> list[Replayed]:
-    keys = asked.before.item_keys
-    found = []
+    keys, found = asked.before.item_keys, []
+    # Finding the place, its borders above all, takes as long as the rest of a decision.
+    same_places = asked.before.places is asked.after.places
+    same_site = same_places and asked.before.policies.border_within_m == asked.after.policies.border_within_m
     for past in page:
         event = past.event
         item = keys.get(event.item_id) if event.item_id is not None else None
-        before, after = decide_again(asked.before, past), decide_again(asked.after, past)
+        site = site_again(asked.before, past)
+        before = decide_again(asked.before, past, site)
+        after = decide_again(asked.after, past, site if same_site else None)
         found.append(Replayed(event.event_no, past.at, item, event.street_code, before, after))
     return found

@@ -1,16 +1,26 @@
 """What spreadsheets do to texts, in both directions: what they would run or rewrite, and how they save Chinese.
 
 A cell that begins as a formula is run when the file is opened; a number that begins with 0 loses it, one of twelve
-digits and more becomes 3.2E+11, and 12E3 becomes 12000. Such a cell is written behind an apostrophe, which reading
-takes away again. Pure.
+digits and more becomes 3.2E+11, 12E3 becomes 12000, 1.10 becomes 1.1, 2-3 the third of February, and true TRUE. Such
+a text is written behind an apostrophe, which reading takes away again. A whole number of fewer digits stays what it
+is and is written as it is. Pure.
 """
 
 import re
 from typing import Final
+from unicodedata import normalize
 
 _APOSTROPHE: Final = "'"
-#: the full-width forms as well: a Chinese spreadsheet takes them for the same
-_SPOILT: Final = re.compile(r"[=+\-@\t\r＝＋－＠]|(?:0\d+|\d{12,}|\d+[eE]\d+)$")
+_RUN: Final = r"[=+\-@\t\r]"
+#: numbers, dates, times, shares and truth values
+_READ: Final = (
+    r"[.(]?\d[\d.,:/%年月日时分秒 -]*(?:[ap]m?|\))?",
+    r"\.?\d+(?:\.\d*)?e[+-]?\d+",
+    r"(?:\d+[ -/]*)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ ./-]*\d*",
+    r"true|false",
+)
+_PLAIN: Final = re.compile(r"0|[1-9][0-9]{0,10}")
+_SPOILT: Final = re.compile(rf"{_RUN}|(?:{'|'.join(_READ)})\s*\Z", re.IGNORECASE)
 _REWRITTEN: Final = re.compile(r"\d(?:\.\d+)?E\+\d{2,3}")
 
 
@@ -24,16 +34,25 @@ class NotText(ValueError):
 
 def shield(text: str) -> str:
     """A text as a cell that no spreadsheet runs or rewrites; ``unshield`` gives it back."""
-    return _APOSTROPHE + text if _SPOILT.match(text.lstrip(_APOSTROPHE)) else text
+    return _APOSTROPHE + text if _spoilt(text) and not _PLAIN.fullmatch(text) else text
 
 
 def unshield(cell: str) -> str:
     """The text of a cell that ``shield`` or a person wrote."""
-    return cell[1:] if cell.startswith(_APOSTROPHE) and _SPOILT.match(cell.lstrip(_APOSTROPHE)) else cell
+    return cell[1:] if cell.startswith(_APOSTROPHE) and _spoilt(cell[1:]) else cell
+
+
+def _spoilt(text: str) -> bool:
+    """Also behind apostrophes of its own: else one of them would be taken for ours.
+
+    In full-width letters as well: a Chinese spreadsheet takes them for the same.
+    """
+    return _SPOILT.match(normalize("NFKC", text.lstrip(_APOSTROPHE)).lstrip()) is not None
 
 
 def rewritten(cell: str) -> bool:
-    """Whether a spreadsheet has made 3.20102E+14 of a long number, whose digits are lost."""
+    """Whether a spreadsheet has made 3.20102E+14 of a long number, whose digits are lost. Of a cell as it stands: a
+    text that is written so stands behind an apostrophe."""
     return _REWRITTEN.fullmatch(cell.strip()) is not None
 
 

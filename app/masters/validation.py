@@ -1,8 +1,8 @@
 """Judging the rows of one file: every bad row is named with its reason, and then nothing is taken."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from app.core.database import Json
 from app.core.errors import Malformed
-from app.masters.files import FileMode, RawFile, RawRow, read_file, unreadable
+from app.masters.files import Faults, FileMode, RawFile, RawRow, read_file, unreadable
 from app.masters.kinds import KINDS, key_of
 
 #: pydantic's error type → our sentence; ``{…}`` are members of the error's context
@@ -50,6 +50,10 @@ class MasterFile:
     kind: str
     mode: FileMode
     rows: dict[str, BaseModel]
+    #: members that a row names, by key; a row that is not in it names all of them
+    named: Mapping[str, Collection[str]] = field(default_factory=dict)
+    #: columns that a whole file leaves out, and that therefore are empty in all of its rows
+    left_out: tuple[str, ...] = ()
 
     @property
     def documents(self) -> dict[str, Json]:
@@ -66,7 +70,10 @@ def read_master(path: Path, kind: str | None = None) -> MasterFile:
 
 
 def validate(raw: RawFile) -> MasterFile:
-    """Judges every row. Raises Malformed with one fault per bad cell, unknown column or repeated key."""
+    """Judges every row. Raises Malformed with a fault for each bad cell, unknown column or repeated key.
+
+    Of very many it names the first (``files.MOST_FAULTS``) and how many rows it has not looked at.
+    """
     kind = KINDS.get(raw.kind)
     if kind is None:
         raise unreadable(f"没有“{raw.kind}”这种基础数据，可用：{'、'.join(KINDS)}", "第 1 行")
@@ -75,26 +82,32 @@ def validate(raw: RawFile) -> MasterFile:
         _check_header(raw.header, fields)
     rows: dict[str, BaseModel] = {}
     places: dict[str, str] = {}
-    faults: list[dict[str, str]] = []
-    bad = set()
+    named: dict[str, Collection[str]] = {}
+    faults = Faults()
+    looked_at = 0
     for row in raw.rows:
+        looked_at += 1
         try:
             made = kind.model.model_validate(_filled(row, fields))
         except ValidationError as error:
-            faults += ({"path": row.place, "message": message} for message in messages_of(error))
-            bad.add(row.place)
-            continue
-        key = key_of(made)
-        if key in places:
-            faults.append({"path": row.place, "message": f"{key} 与{places[key]}重复"})
-            bad.add(row.place)
-        places.setdefault(key, row.place)
-        rows[key] = made
-    if faults:
-        raise Malformed(f"{kind.title}共 {len(raw.rows)} 行，{len(bad)} 行有误，整个文件未载入", faults=faults)
+            faults.add(row.place, messages_of(error))
+        else:
+            key = key_of(made)
+            if key in places:
+                faults.add(row.place, [f"{key} 与{places[key]}重复"])
+            places.setdefault(key, row.place)
+            rows[key] = made
+            named[key] = row.cells.keys()
+        if faults.full:
+            break
+    if faults.bad:
+        told = faults.told(len(raw.rows) - looked_at)
+        raise Malformed(f"{kind.title}共 {len(raw.rows)} 行，{faults.bad} 行有误，整个文件未载入", faults=told)
     if not rows and raw.mode == "complete":
         raise unreadable(f"{kind.title}没有数据行；整份替换为空不予接受")
-    return MasterFile(raw.kind, raw.mode, rows)
+    header = raw.header if raw.mode == "complete" else None
+    left_out = tuple(name for name in fields if name not in header) if header is not None else ()
+    return MasterFile(raw.kind, raw.mode, rows, named, left_out)
 
 
 def _check_header(header: Iterable[str], fields: dict[str, FieldInfo]) -> None:
@@ -108,13 +121,14 @@ def _check_header(header: Iterable[str], fields: dict[str, FieldInfo]) -> None:
 def _filled(row: RawRow, fields: dict[str, FieldInfo]) -> dict[str, Any]:
     """An empty cell means the default of its field, where there is one; dates as spreadsheets write them are read."""
     return {
-        name: _iso(value) if isinstance(value, str) and name in fields and _holds_date(fields[name]) else value
+        name: _iso(value) if isinstance(value, str) and name in fields and holds_date(fields[name]) else value
         for name, value in row.cells.items()
         if not (isinstance(value, str) and not value.strip() and name in fields and not fields[name].is_required())
     }
 
 
-def _holds_date(field: FieldInfo) -> bool:
+def holds_date(field: FieldInfo) -> bool:
+    """Whether a member is a day, which is read however a spreadsheet writes it."""
     return field.annotation is date or date in get_args(field.annotation)
 
 

@@ -22,7 +22,7 @@ _CLOCK: Final = (
 )
 _EVENT: Final = (
     *("item_id", "standard_row_no", "closure_profile", "domain", "level", "urgency"),
-    *("district_code", "street_code", "community_code"),
+    *("district_code", "street_code", "community_code", "split_from"),
 )
 _FROM: Final = "SELECT {columns} FROM clock c{joins} WHERE c.jurisdiction_id = $1 AND c.state = 'running' "
 _JOINS: Final = " JOIN event e ON e.id = c.event_id LEFT JOIN report r ON r.id = c.report_id"

@@ -37,6 +37,8 @@ GROUNDS: Final = {
     "emergency": "应急",
     "extension": "延期",
 }
+#: limits that units set each other
+_SET_BY_UNITS: Final = {"inner_limit": "承办单位下派时所定", "set_by_caller": "吹哨单位所定"}
 ACTIONS: Final = {"due": "到期", "remind": "提醒", "urge": "催办", "escalate": "升级督办"}
 ROLES: Final = {
     "operator": "话务员",
@@ -62,7 +64,11 @@ def grounds_in_words(code: str) -> str:
 
 
 def rule_in_words(rule: str) -> str:
-    """The rule that sets a limit: a row of a filing standard (``key#row``), an emergency, or a policy of the city."""
+    """The rule that sets a limit: a row of a filing standard (``key#row``), an emergency, a unit, or a policy of the
+    city.
+    """
+    if rule in _SET_BY_UNITS:
+        return _SET_BY_UNITS[rule]
     if rule.startswith(RULE_PREFIX):
         return f"应急预案 {rule.removeprefix(RULE_PREFIX)}"
     key, mark, row = rule.rpartition("#")

@@ -15,9 +15,9 @@ from app.supervision.shares import shares_of
 
 #: what every list tells of the event
 EVENT_COLUMNS = (
-    "e.event_no, e.seq, e.state, e.end_kind, e.ended_at, e.settled_at, e.merged_into, e.triage, e.item_id, "
-    "e.closure_profile, e.demand_type, e.domain, e.level, e.urgency, e.channel, e.district_code, e.street_code, "
-    "e.community_code, e.cell_id, e.duty_grid_code, e.lon, e.lat, e.title, e.lead_unit_id, "
+    "e.event_no, e.seq, e.state, e.end_kind, e.ended_at, e.settled_at, e.merged_into, e.split_from, e.triage, "
+    "e.item_id, e.closure_profile, e.demand_type, e.domain, e.level, e.urgency, e.channel, e.district_code, "
+    "e.street_code, e.community_code, e.cell_id, e.duty_grid_code, e.lon, e.lat, e.title, e.lead_unit_id, "
     "e.report_count, e.received_at, e.accused_org_ids, e.nobody_accused"
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -12,6 +12,7 @@ from app.clocks.ladder import CLOCK_KINDS
 from app.core.errors import Malformed
 from app.core.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from app.events.lifecycles import EVENT, REPORT, WORK_ORDER, Lifecycle
+from app.events.tables import ORDER_ROLES
 from app.intake.channels import CHANNELS
 
 URGENCIES = ("normal", "urgent", "critical")
@@ -70,7 +71,8 @@ class EventQuery(AreaQuery):
 class OrderQuery(EventQuery):
     """Filters of work orders: ``state``, ``open`` and ``unit`` are the order's own."""
 
-    role: str | None = Field(None, description="工单角色：lead 主办、supporting 协办")
+    role: str | None = Field(None, description="工单角色：lead 主办、supporting 协办、sub 下派、callout 吹哨")
+    holder: str | None = Field(None, max_length=200, description="由谁认领：me 我、none 尚无人认领，或登录名")
 
 
 class ReportQuery(EventQuery):
@@ -121,6 +123,8 @@ class Filters:
     received_from: datetime | None = None
     received_to: datetime | None = None
     role: str | None = None
+    #: of an order: "none", or the id of who holds it
+    holder: str | None = None
     owes: str | None = None
     kind: str | None = None
     stage: str | None = None
@@ -146,7 +150,7 @@ _SETS: dict[str, Collection[str]] = {
     "urgency": URGENCIES,
     "level": LEVELS,
     "demand_type": DEMAND_TYPES,
-    "role": ("lead", "supporting"),
+    "role": ORDER_ROLES,
     "owes": DEBTS,
     "kind": ("demand", "finding"),
     "stage": STAGES,
@@ -186,3 +190,10 @@ def filters_of(query: PageQuery, names: Names, *, lifecycle: Lifecycle | None = 
         raise Malformed("筛选条件有误：" + "；".join(fault["message"] for fault in faults) + "。", faults=faults)
     kept = {key: value for key, value in given.items() if key not in ("unit", "item")}
     return Filters(states=states, unit_id=unit_id, item_id=item_id, **kept)
+
+
+def check_period(since: datetime, until: datetime, longest: timedelta) -> None:
+    """Raises ``Malformed`` for a period that is empty or longer than ``longest``."""
+    if not timedelta() < until - since <= longest:
+        message = f"统计时段须为 1 秒至 {longest.days} 天，起始在前。"
+        raise Malformed(message, faults=[{"path": "until", "message": "时段无效"}])

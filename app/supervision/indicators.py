@@ -3,7 +3,10 @@
 Three populations, never mixed: events *received* in the period; limits *due* in the period (what should have been done
 by then, whenever it came in); callbacks *made* in the period. ``resolved`` and ``explained`` are never summed into one
 number. Shares are left to the reader as numerator and denominator wherever a zero could hide. Lateness that a decision
-exempts is in no figure but its own.
+exempts is in no figure but its own. Events are reworked 返工 or given back 退单 by what became of their lead order: a
+supporting unit's part that is done again is not the event done again. Limits that units set each other (二次派单,
+吹哨报到) are in none: they are nobody's lateness towards the city. A part that was split off from an event 拆分件 was
+received from nobody: it is in no figure of events; its units' limits are limits like all others.
 """
 
 from collections.abc import Sequence
@@ -14,9 +17,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import Malformed
 from app.events.visibility import Sight
-from app.supervision.filters import Filters
+from app.supervision.event_scans import event_filters
+from app.supervision.filters import Filters, check_period
 from app.supervision.scans import Where
 
 #: longer periods belong to exports, not to a request
@@ -40,11 +43,13 @@ _LEVELS = {"five": (2, 3), "three": (1, 2)}
 _EVENTS = """
     WITH cohort AS MATERIALIZED (
       SELECT e.id, e.state, e.end_kind, e.received_at, e.ended_at FROM event e
-      WHERE e.jurisdiction_id = :jurisdiction AND e.received_at >= :since AND e.received_at < :until AND {where}
+      WHERE e.jurisdiction_id = :jurisdiction AND e.received_at >= :since AND e.received_at < :until
+        AND e.split_from IS NULL AND {where}
     ), orders AS (
-      SELECT o.event_id, max(o.round) AS rounds, bool_or(o.state = 'returned') AS returned,
+      SELECT o.event_id, max(o.round) FILTER (WHERE o.role = 'lead') AS rounds,
+             bool_or(o.state = 'returned') FILTER (WHERE o.role = 'lead') AS returned,
              max(o.result) FILTER (WHERE o.role = 'lead' AND o.state = 'completed') AS result
-      FROM work_order o WHERE o.event_id IN (SELECT id FROM cohort) GROUP BY o.event_id
+      FROM work_order o WHERE o.event_id IN (SELECT id FROM cohort) AND o.parent_n IS NULL GROUP BY o.event_id
     )
     SELECT count(*) AS received,
       count(*) FILTER (WHERE c.end_kind = 'answered_directly') AS answered_directly,
@@ -73,7 +78,7 @@ _LIMITS = """
     FROM clock c JOIN event e ON e.id = c.event_id
       CROSS JOIN LATERAL (SELECT c.exempted_n IS NOT NULL AND coalesce(c.ended_at, :at) > c.due_at AS exempted) x
     WHERE c.jurisdiction_id = :jurisdiction AND c.due_at >= :since AND c.due_at < :until AND c.state <> 'stopped'
-      AND {where}
+      AND c.kind NOT IN ('sub_handling', 'appearance') AND {where}
     GROUP BY c.kind ORDER BY c.kind
 """
 
@@ -111,15 +116,9 @@ class Indicators:
 
 
 def _where(sight: Sight, filters: Filters, unit_column: str) -> Where:
-    where = Where().also(sight.condition())
-    if filters.area:
-        where.add(f"e.{filters.area_level}_code = :area", area=filters.area)
+    where = event_filters(filters, "order").also(sight.condition())
     if filters.unit_id is not None:
         where.add(f"{unit_column} = :unit_id", unit_id=filters.unit_id)
-    if filters.item_id is not None:
-        where.add("e.item_id = :item_id", item_id=filters.item_id)
-    if filters.channel:
-        where.add("e.channel = :channel", channel=filters.channel)
     return where
 
 
@@ -154,11 +153,7 @@ async def indicators(
 
     Raises ``Malformed`` for an empty period or one longer than ``MAX_PERIOD``.
     """
-    if not timedelta() < until - since <= MAX_PERIOD:
-        raise Malformed(
-            f"统计时段须为 1 秒至 {MAX_PERIOD.days} 天，起始在前。",
-            faults=[{"path": "until", "message": "时段无效"}],
-        )
+    check_period(since, until, MAX_PERIOD)
     bounds = {"since": since, "until": until, "jurisdiction": sight.jurisdiction_id}
     of_event = _where(sight, filters, "e.lead_unit_id")
     of_clock = _where(sight, filters, "coalesce(c.unit_id, e.lead_unit_id)")

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.accounts.access import CENTRE_ROLES, Asker
 from app.core.pagination import Page, decode_cursor, digest_of
 from app.events.visibility import Sight
+from app.supervision.event_scans import event_filters
 from app.supervision.filters import AreaQuery, Names, filters_of
 from app.supervision.scans import EVENT_ID, NUMBER, Key, Listing, Scan, Where
 
@@ -57,13 +58,7 @@ async def list_limit_requests(
         )
     if filters.unit_id is not None:
         own.add("l.unit_id = :unit_id", unit_id=filters.unit_id)
-    event = Where().also(sight.areas.condition("e", "request_area")).also(sight.unbarred())
-    if filters.area:
-        event.add(f"e.{filters.area_level}_code = :area", area=filters.area)
-    if filters.item_id is not None:
-        event.add("e.item_id = :item_id", item_id=filters.item_id)
-    if filters.channel:
-        event.add("e.channel = :channel", channel=filters.channel)
+    event = event_filters(filters, "order").also(sight.areas.condition("e", "request_area")).also(sight.unbarred())
     scan = Scan(
         0,
         "limit_request l",

@@ -20,6 +20,8 @@ COLUMNS = (
     "coalesce(c.unit_id, e.lead_unit_id) AS unit_id, c.limit_value, c.limit_unit, c.rule, c.started_at, "
     "c.due_at, c.assumed, c.exempted_n IS NOT NULL AS exempted"
 )
+#: the limit that a unit sets its own section or contractor 二次派单 is the unit's affair (ADR 0010)
+_NOT_INNER = "c.kind <> 'sub_handling'"
 JOINS = "LEFT JOIN clock c ON c.event_id = k.event_id AND c.n = k.n LEFT JOIN event e ON e.id = k.event_id"
 
 
@@ -46,7 +48,10 @@ def _late_or_near(where: Where, at: datetime, near_share: float) -> Where:
 
 
 def clock_scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: datetime) -> list[Scan]:
-    """The walks through the asker's running clocks in the order of their due times; ``own``: conditions on a clock."""
+    """The walks through the asker's running clocks in the order of their due times; ``own``: conditions on a clock.
+
+    The centre's have no limits that units set inside themselves; the units concerned, and those above them, see these.
+    """
     barred, barred_values = sight.unbarred()
     late = {"latest": at - timedelta(minutes=filters.late_by)} if filters.late_by is not None else {}
     running = "c.state = 'running'" + (" AND c.due_at <= :latest" if late else "")
@@ -58,9 +63,10 @@ def clock_scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: 
     values = base | place_values | barred_values
     # Who sits only in the centre is barred from nothing, and is spared the look-up.
     event = barred if sight.own else ""
+    hit = f"{own.sql} AND {place} AND {_NOT_INNER}"
 
     def scan(rows: float, where: str, within: tuple[str, str] | None = None) -> Scan:
-        return Scan(rows, "clock c", where, _KEYS, f"{own.sql} AND {place}", event, within=within, values=values)
+        return Scan(rows, "clock c", where, _KEYS, hit, event, within=within, values=values)
 
     scans: list[Scan] = []
     if areas:
@@ -85,7 +91,7 @@ def clock_scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: 
                         "clock c",
                         mine,
                         _KEYS,
-                        f"{own.sql} AND {place}",
+                        hit,
                         event,
                         over=over,
                         within=("c.street_code", "s.v"),
@@ -94,7 +100,7 @@ def clock_scans(sight: Sight, filters: Filters, own: Where, shares: Shares, at: 
                 ]
             )
         scans += narrowest(*ways)
-    if sight.units and not sight.areas.whole:
+    if sight.units:  # also beside the whole city: inner limits are seen by this way alone
         scans.append(
             Scan(
                 0,

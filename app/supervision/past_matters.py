@@ -41,11 +41,14 @@ _WHERE: Final = """
 """
 # Two facts are not the event's own: how busy the units on duty were stands in the decision; and who took it in is
 # either said by its source, and then the decision knew it, or is who got the lead first, and then it did not.
+# A level is the person's own only while it is the one that they raised it to: another item brings its own again.
 _FACTS: Final = """
     t.data -> 'facts' ->> 'load' AS load,
     CASE WHEN CASE WHEN t.data ? 'facts' THEN t.data -> 'facts' ? 'first_receiver'
                    ELSE e.first_receiver_id IS DISTINCT FROM o.unit_id END
-         THEN e.first_receiver_id END AS first_receiver_id
+         THEN e.first_receiver_id END AS first_receiver_id,
+    EXISTS (SELECT FROM timeline r WHERE r.event_id = e.id AND r.act = 'raise_level' AND r.data ->> 'to' = e.level)
+      AS raised
 """
 _READ: Final = (
     f"SELECT {', '.join(f'e.{name}' for name in _EVENT)}, o.dispatched_at, {_FACTS}"
@@ -68,6 +71,8 @@ class PastMatter:
     load: Mapping[str, int]
     #: the rules were not asked: nobody knows whom it accuses, or what it is about
     left_to_people: bool
+    #: a person raised it to the level that it has 提级; where nobody did, its level follows from item and urgency
+    raised: bool = False
 
 
 async def count_past_matters(
@@ -92,7 +97,7 @@ async def past_matters(
 
 def _past(row: Any) -> PastMatter:
     values = dict(row)
-    dispatched_at, load = values.pop("dispatched_at"), values.pop("load")
+    dispatched_at, load, raised = values.pop("dispatched_at"), values.pop("load"), values.pop("raised")
     event = plain_row(Event, **values)
     unknown = event.item_id is None and dispatched_at is None
     return PastMatter(
@@ -100,4 +105,5 @@ def _past(row: Any) -> PastMatter:
         dispatched_at or event.received_at,
         orjson.loads(load) if load else _NO_LOAD,
         unknown or accused_unknown(event),
+        raised,
     )

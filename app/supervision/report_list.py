@@ -79,7 +79,8 @@ async def list_reports(
         f"WHERE m.event_id = x.event_id AND m.left_at IS NULL AND {own.sql}"
     )
     child = Child(source, "m.report_id", _NIL, own.values, lookups=2)
-    listing = Listing(keys, scans, _COLUMNS, _JOINS, child)
+    part, parts = sight.own_part()
+    listing = Listing(keys, scans, f"{_COLUMNS}, {part}", _JOINS, child, values=parts)
     return await listing.page(session, digest=digest, limit=limit, after=after)
 
 
@@ -111,7 +112,8 @@ async def _by_report(
         f"WHERE m.report_id = x.report_id AND m.left_at IS NULL AND {own.sql} AND {event.sql}"
     )
     child = Child(source, "m.event_id", _NIL, own.values | event.values, lookups=3 if own.parts else 2)
-    listing = Listing(_BY_REPORT, [scan], _COLUMNS, _JOINS, child)
+    part, parts = sight.own_part()
+    listing = Listing(_BY_REPORT, [scan], f"{_COLUMNS}, {part}", _JOINS, child, values=parts)
     return await listing.page(session, digest=digest, limit=limit, after=after)
 
 

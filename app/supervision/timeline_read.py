@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import Json
-from app.events.visibility import Stand, visible_report
+from app.events.aggregate import EventAggregate
+from app.events.visibility import Sight, Stand, visible_report
 
 #: an event whose reports chase without end must not make one answer of megabytes
 MAX_ROWS = 2_000
+
+#: notes that say who: whom of the unit was given the order, whom the unit has called and under which number
+_NAMES_PEOPLE: Final = ("assign", "take", "put_back", "first_contact", "first_contact_attempted")
 
 _READ = text(
     """
@@ -51,26 +55,66 @@ class Happened:
     note_state: str
 
 
+@dataclass(frozen=True, slots=True)
+class OwnOrders:
+    """Numbers of a reader's own orders in one event, with those given under them, and of the rows that gave them."""
+
+    orders: frozenset[int] = frozenset()
+    given: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, aggregate: EventAggregate, sight: Sight) -> "OwnOrders":
+        """Those of the reader's units."""
+        own = [order for order in aggregate.orders if order.unit_id in sight.units]
+        numbers = {order.n for order in own}
+        for order in aggregate.orders:  # a parent's number is below those that it gave
+            if order.parent_n in numbers:
+                numbers.add(order.n)
+        return cls(frozenset(numbers), frozenset(order.decision_n for order in own))
+
+    def may_read(self, row: Any, stand: Stand) -> bool:
+        """Whether a note is for them, whatever its report says.
+
+        Who was asked by another unit to help reads what it was asked to do, and what was said about that. Who of a
+        unit does the work, and whom it called, is for that unit and the centre.
+        """
+        own = row.subject == "work_order" and row.subject_n in self.orders
+        if stand == "centre" or own:
+            return True
+        if stand == "helper":
+            return row.n in self.given
+        return row.act not in _NAMES_PEOPLE
+
+
 async def read_timeline(
-    session: AsyncSession, event_id: UUID, stand: Stand, *, after: int = 0, most: int = MAX_ROWS
+    session: AsyncSession,
+    aggregate: EventAggregate,
+    sight: Sight,
+    stand: Stand,
+    *,
+    after: int = 0,
+    most: int = MAX_ROWS,
 ) -> list[Happened]:
     """The event's rows by ``n``. Whether the event is the asker's is decided before."""
-    rows = await session.execute(_READ, {"event_id": event_id, "after": after, "most": most})
-    return [happened(row, stand) for row in rows]
+    rows = await session.execute(_READ, {"event_id": aggregate.event.id, "after": after, "most": most})
+    own = OwnOrders.of(aggregate, sight)
+    return [happened(row, stand, own) for row in rows]
 
 
-def happened(row: Any, stand: Stand) -> Happened:
-    """What a reader at this stand sees of a row.
+def happened(row: Any, stand: Stand, own: OwnOrders) -> Happened:
+    """What a reader at this stand, with these orders of their own, sees of a row.
 
     What a reporter said or was told (rows with a report) is withheld where the report itself is: an accusation's from
-    everybody but the centre, and a confidential reporter's own words from units, since they may name the person. Whom
-    an accusation accuses is the centre's alone: who was named by mistake may take part in it later.
+    everybody but the centre, and a confidential reporter's own words from units, since they may name the person. Other
+    notes go by ``OwnOrders.may_read``. Whom an accusation accuses is the centre's alone: who was named by mistake may
+    take part in it later.
     """
     shown = visible_report(stand, row) if row.report_id is not None else None
     silent = shown is not None and not (shown.content and (shown.identity or not row.confidential))
+    withheld = silent or not own.may_read(row, stand)
     note_state = "none"
     if row.noted:
-        note_state = "withheld" if silent else "shown" if row.note is not None else "erased"
+        note_state = "withheld" if withheld else "shown" if row.note is not None else "erased"
     return Happened(
         n=row.n,
         act=row.act,
@@ -86,10 +130,11 @@ def happened(row: Any, stand: Stand) -> Happened:
         acted_at=row.acted_at,
         recorded_at=row.recorded_at,
         data={} if silent else _data_shown(row.data, stand),
-        note=None if silent else row.note,
+        note=None if withheld else row.note,
         note_state=note_state,
     )
 
 
 def _data_shown(data: Json, stand: Stand) -> Json:
-    return data if stand == "centre" else {name: value for name, value in data.items() if name != "accused"}
+    # Whom it accuses, and whose order ended for that, is the centre's to know.
+    return data if stand == "centre" else {name: said for name, said in data.items() if "accused" not in (name, said)}

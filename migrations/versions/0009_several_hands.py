@@ -38,7 +38,7 @@ _CHECKS = {
 _NEW_CHECKS = {
     ("work_order", "parent_n"): "(parent_n IS NOT NULL) = (role IN ('sub', 'callout'))",
     ("release", "reviewed"): "(reviewed_at IS NULL) = (reviewed_by IS NULL)",
-    ("release", "second_person"): "reviewed_by <> created_by",
+    ("release", "second_person"): "NOT (reviewed_by = ANY (string_to_array(created_by, '|')))",
     ("release", "publish_at"): "publish_at IS NULL OR status IN ('reviewed', 'published', 'retired')",
 }
 

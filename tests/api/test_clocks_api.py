@@ -12,7 +12,7 @@ from app.core.releases import Mode
 from app.core.timing import MovableClock
 from app.masters.publishing import publish
 from tests.conftest import http_for, user_token
-from tests.flows.town import Town
+from tests.flows.town import ALONE, Town
 
 #: on the day on which the test begins, only these two hours are worked after all
 SHORT_DAY = {
@@ -61,7 +61,7 @@ async def test_clocks_of_before_are_explained_by_the_calendar_of_before(town: To
     assert "第 2 版" in old["notes"][0]
     await town.act(unit, order, "start")
     await town.act(unit, order, "first_contact", reached=True)
-    await town.act(unit, order, "report_done", result="explained", statement="已说明")
+    await town.act(unit, order, "report_done", result="explained", statement="已说明", without_parts=ALONE)
     ended = await handling(town, unit, order)
     assert (ended["counted_minutes"], ended["counted_to_due"], ended["limit_minutes"]) == (180, 240, 240)
     assert ended["adds_up"]

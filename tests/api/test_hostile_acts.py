@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.api.refusals import SQLISH
-from tests.flows.town import Town
+from tests.flows.town import ALONE, Town
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_evidence_must_have_been_uploaded(town: Town) -> None:
     receipt = await town.send("hotline-12345", town.call())
     order, unit = await town.lead(receipt["event_id"])
     await town.act(unit, order, "sign_for")
-    done: dict[str, Any] = {"result": "resolved", "statement": "已清理"}
+    done: dict[str, Any] = {"result": "resolved", "statement": "已清理", "without_parts": ALONE}
     for evidence in (["f" * 64], ["F" * 64], ["../x"], [""], ["0" * 64] * 21, "f" * 64, [None]):
         problem = await town.act(unit, order, "report_done", 422, **done, evidence=evidence)
         assert problem["code"] == "malformed"

@@ -56,7 +56,7 @@ async def test_from_a_file_to_force_by_three_seats(town: Town) -> None:
     assert (await send(town, "editor1", "POST", f"/releases/{draft['id']}/review", 409))["code"] == "own_draft"
     reviewed = await send(town, "supervisor1", "POST", f"/releases/{draft['id']}/review")
     assert (reviewed["status"], reviewed["reviewed_by"]) == ("reviewed", "supervisor1")
-    (published,) = await send(town, "leader1", "POST", "/releases/publish", json=ids)
+    (published,) = (await send(town, "leader1", "POST", "/releases/publish", json=ids))["releases"]
     assert (published["status"], published["number"], published["published_by"]) == ("published", 2, "leader1")
     assert await listed(town, "published") == published
     assert (await send(town, "leader1", "POST", "/releases/publish", 409, json=ids))["code"] == "draft_changed"
@@ -119,8 +119,57 @@ async def test_only_the_administrator_publishes_unreviewed_and_says_why(town: To
     body = {"releases": [(await imported(town))["draft"]["id"]], "unreviewed_because": "系统割接当晚"}
     await send(town, "leader1", "POST", "/releases/publish", 403, json=body)
     await send(town, "sysadmin", "POST", "/releases/publish", 422, json=body | {"unreviewed_because": " "})
-    (published,) = await send(town, "sysadmin", "POST", "/releases/publish", json=body)
+    (published,) = (await send(town, "sysadmin", "POST", "/releases/publish", json=body))["releases"]
     assert (published["unreviewed_because"], published["reviewed_by"]) == ("系统割接当晚", None)
+
+
+async def test_who_reviewed_takes_it_back_and_the_date_with_it(town: Town) -> None:
+    id_ = (await imported(town))["draft"]["id"]
+    await send(town, "supervisor1", "DELETE", f"/releases/{id_}/review", 409)
+    await send(town, "supervisor1", "POST", f"/releases/{id_}/review")
+    body = {"releases": [id_], "publish_at": "2026-03-10T18:00:00+08:00"}
+    await send(town, "leader1", "POST", "/releases/schedule", json=body)
+    assert (await send(town, "leader1", "DELETE", f"/releases/{id_}/review", 409))["code"] == "not_your_review"
+    told = (await send(town, "supervisor1", "DELETE", f"/releases/{id_}/review"))["releases"][0]
+    assert (told["status"], told["reviewed_by"], told["publish_at"]) == ("draft", None, None)
+    await send(town, "leader1", "POST", "/releases/publish", 409, json={"releases": [id_]})
+
+
+async def test_a_patch_leaves_alone_what_it_has_no_columns_for(town: Town) -> None:
+    whole = HEAD.replace("area_code", "area_code,hours") + "R9001,320102002,18:00-08:00,D-URBAN,night_duty,夜间\n"
+    await imported(town, content=f"#bihuan {RULES} patch\n{whole}")
+    made = await imported(
+        town, content=f"#bihuan {RULES} patch\nrule_no,lead_unit,step,basis\nR9001,D-MUNI,night_duty,新\n"
+    )
+    (row,) = (await town.get("leader1", f"/releases/{made['draft']['id']}/diff"))["items"]
+    told = {name: row["after"][name] for name in ("area_code", "hours", "lead_unit", "basis")}
+    assert told == {"area_code": "320102002", "hours": ["18:00-08:00"], "lead_unit": "D-MUNI", "basis": "新"}
+    made = await imported(town, content=f"#bihuan {RULES} patch\n{HEAD}R9001,,D-MUNI,night_duty,新\n")
+    (row,) = (await town.get("leader1", f"/releases/{made['draft']['id']}/diff"))["items"]
+    assert (row["after"]["area_code"], row["after"]["hours"]) == ("", ["18:00-08:00"]), "an empty cell says so"
+    assert made["left_out"] == []
+
+
+async def test_a_whole_file_says_which_columns_it_lacks(town: Town) -> None:
+    made = await imported(
+        town, content="#bihuan policies complete\nkey,value\nsign_limit,3 work_hour\n", kind="policies"
+    )
+    assert made["left_out"] == ["source"]
+
+
+async def test_a_patch_is_sound_with_what_it_leaves_alone(town: Town) -> None:
+    dated = HEAD.replace("area_code", "valid_from") + "R9001,2026-06-01,D-URBAN,territorial,试点\n"
+    await imported(town, content=f"#bihuan {RULES} patch\n{dated}")
+    ends = HEAD.replace("area_code", "valid_until") + "R9001,2026-05-01,D-URBAN,territorial,试点\n"
+    body = f"#bihuan {RULES} patch\n{ends}".encode()
+    (fault,) = (await send(town, "editor1", "POST", f"/releases/{RULES}/draft", 422, content=body))["faults"]
+    assert "valid_until 不能早于 valid_from" in fault["message"]
+
+
+async def test_a_key_is_no_text(town: Town) -> None:
+    for key, expect in (("R" * 100, 200), ("R" * 101, 422)):
+        body = f"#bihuan {RULES} patch\n{HEAD}{key},320102002,D-URBAN,territorial,试点\n".encode()
+        await send(town, "editor1", "POST", f"/releases/{RULES}/draft", expect, content=body)
 
 
 async def test_a_date_is_set_kept_and_taken_back(town: Town, runtime: Runtime, clock: MovableClock) -> None:

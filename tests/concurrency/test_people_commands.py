@@ -44,10 +44,10 @@ async def test_a_leaver_is_handed_over_and_closed(town: Town) -> None:
     refused = await bihuan("close", "first")
     assert isinstance(refused.exception, Conflict)
     assert one.event_no in refused.exception.detail
-    stays = await bihuan("hand-over", "first", "--to", "u-d-market")
+    stays = await bihuan("relieve", "first", "--to", "u-d-market")
     assert (stays.exit_code, "没有席位" in stays.output, one.event_no in stays.output) == (1, True, True)
-    done = await bihuan("hand-over", "first", "--to", "second")
-    assert (done.exit_code, done.output) == (0, "已移交工单 1 件，退回核查任务 0 件\n")
+    done = await bihuan("relieve", "first", "--to", "second")
+    assert (done.exit_code, done.output) == (0, "已交接工单 1 件，退回核查任务 0 件\n")
     assert await one.holder(town) == "second"
     (row,) = await town.rows("SELECT actor_kind FROM timeline WHERE act = 'reassigned'")
     assert row.actor_kind == "system"
@@ -71,5 +71,5 @@ async def test_a_deputy_from_the_command_line(town: Town) -> None:
 async def test_a_closed_account_is_handed_nothing(town: Town) -> None:
     await Held.begin(town)
     await bihuan("close", "second")
-    refused = await bihuan("hand-over", "first", "--to", "second")
+    refused = await bihuan("relieve", "first", "--to", "second")
     assert isinstance(refused.exception, Malformed)

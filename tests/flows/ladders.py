@@ -75,7 +75,7 @@ async def publish_ladder(town: Town, *lines: dict[str, str]) -> None:
     jurisdiction = town.city.jurisdiction_id
     async with transaction(town.runtime.sessions) as session:
         await releases.put_draft(session, jurisdiction, "escalation-rungs", documents, complete=True, by="test")
-        await publish(session, jurisdiction, ["escalation-rungs"], by="test")
+        await publish(session, jurisdiction, ["escalation-rungs"], by="test", unreviewed_because="测试")
 
 
 async def move_handling(

@@ -28,7 +28,7 @@ async def set_policies(town: Town, **values: str) -> None:
     rows = {key: {"key": key, "value": value, "source": "本区文件"} for key, value in values.items()}
     async with transaction(town.runtime.sessions) as session:
         await releases.put_draft(session, jurisdiction_id, "policies", rows, complete=False, by="tests")
-        await publish(session, jurisdiction_id, ["policies"], by="tests")
+        await publish(session, jurisdiction_id, ["policies"], by="tests", unreviewed_because="测试")
 
 
 async def seat(town: Town, username: str, role: str) -> None:

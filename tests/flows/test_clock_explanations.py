@@ -25,7 +25,7 @@ from app.events.store import lock_events, write_events
 from app.runtime import Runtime
 from app.turn import Turn
 from tests.conftest import City
-from tests.flows.town import Town
+from tests.flows.town import ALONE, Town
 
 Move = Callable[[EventAggregate, Clock, Clockwork, int], None]
 
@@ -122,7 +122,7 @@ async def test_return_pause_waiting_and_extension_are_told_to_the_minute(town: T
     clock.advance(hours=1, minutes=3)
     async with await town.as_user(unit) as http:
         await http.post(f"/{order}/actions/first_contact", json={"reached": True})
-    await town.act(unit, order, "report_done", result="explained", statement="已说明")
+    await town.act(unit, order, "report_done", result="explained", statement="已说明", without_parts=ALONE)
     done = await explained(town, unit, order)
     stored = await town.rows(
         "SELECT kind, counted_minutes AS c, elapsed_minutes AS e FROM clock WHERE event_id = :id AND order_n = :n",

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.core.timing import MovableClock
 from tests.flows.ladders import names, sweep
 from tests.flows.limits_at_work import AtWork
-from tests.flows.town import WAGES, Town
+from tests.flows.town import ALONE, WAGES, Town
 
 
 async def totals(town: Town, report_id: str) -> list[tuple[str, str, str]]:
@@ -32,7 +32,7 @@ async def two_reports(town: Town) -> tuple[str, str]:
 async def test_a_limit_that_passed_before_the_unit_was_done_is_written_down(town: Town, clock: MovableClock) -> None:
     work = await AtWork.begin(town, clock)
     work.at("2026-03-11 09:30")
-    await work.by_unit("report_done", result="resolved", statement="已清运")
+    await work.by_unit("report_done", result="resolved", statement="已清运", without_parts=ALONE)
     assert "due" in await names(town, work.event_id)
     missed = await town.rows(
         "SELECT data, acted_at FROM timeline WHERE event_id = :id AND act = 'clock_missed' "

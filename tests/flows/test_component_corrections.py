@@ -113,6 +113,42 @@ async def test_it_is_decided_once_and_a_rejected_one_changes_nothing(town: Town)
     await reported(town, event_id)  # it may be said again
 
 
+async def test_what_was_accepted_and_lost_with_its_draft_is_told_and_can_be_accepted_again(town: Town) -> None:
+    event_id = await at_the_lamp(town)
+    await reported(town, event_id, unit=None)
+    [one] = (await town.get("leader1", PATH))["items"]
+    assert one["not_in_force"] is False
+    await decided(town, one["id"], "accept", unit="CT-ROAD")
+    jurisdiction_id = town.city.jurisdiction_id
+    async with town.runtime.sessions() as session:
+        published = await releases.published_of(session, jurisdiction_id, "components")
+        assert published is not None
+        whole = await releases.rows_of(session, published.id)
+    changed = whole | {OTHER_LAMP: whole[OTHER_LAMP] | {"source": "普查"}}
+    async with town.runtime.sessions() as session, session.begin():
+        await releases.put_draft(session, jurisdiction_id, "components", changed, complete=True, by="census")
+    [lost] = (await town.get("dispatcher1", PATH))["items"]
+    assert (lost["id"], lost["not_in_force"], lost["unit"]["code"]) == (one["id"], True, "CT-ROAD")
+    await decided(town, one["id"], "reject", 409)
+    told = await decided(town, one["id"], "accept")
+    assert (told["state"], told["changed"]) == ("accepted", 2)
+    entry, other = await draft_row(town), await draft_row(town, OTHER_LAMP)
+    assert entry is not None
+    assert other is not None
+    assert (entry["maintainer"], other["source"]) == ("CT-ROAD", "普查")
+    assert (await town.get("dispatcher1", PATH))["items"] == []
+    await decided(town, one["id"], "accept", 409)
+
+    async with town.runtime.sessions() as session, session.begin():
+        await releases.discard_draft(session, jurisdiction_id, "components")
+    assert [each["id"] for each in (await town.get("dispatcher1", PATH))["items"]] == [one["id"]]
+    await decided(town, one["id"], "accept")
+    await put_in_force(town, "components")
+    assert (await town.get("dispatcher1", PATH))["items"] == []
+    await put_in_force(town, "components", {LAMP: whole[LAMP] | {"maintainer": "D-URBAN"}})
+    assert (await town.get("dispatcher1", PATH))["items"] == [], "a later release has changed it: that is no loss"
+
+
 async def test_who_does_not_know_whose_it_is_leaves_that_to_the_desk(town: Town) -> None:
     event_id = await at_the_lamp(town)
     await reported(town, event_id, unit=None)

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from app.accounts.deputies import one_pair_of_hands
+from app.accounts.deputies import same_hands
 from app.core.database import transaction
 from app.core.timing import MovableClock
 from tests.conftest import City
@@ -104,7 +104,7 @@ async def test_a_deputy_s_deputy_gets_nothing_of_it(town: Town, people: None) ->
     await town.act("second", "users/first", "name-deputy", 403, **body)
     await town.act("second", f"users/{LIAISON}", "name-deputy", 403, **body)
     # but hands over what a leaver holds, as the liaison would
-    assert (await town.act("second", "users/first", "hand-over", to="second"))["moved"] == 1
+    assert (await town.act("second", "users/first", "relieve", to="second"))["moved"] == 1
     (row,) = await rows_of(town, one.event_id, "reassigned")
     assert row.data["deputy_for"] == str(await user_id(town, LIAISON))
 
@@ -114,7 +114,7 @@ async def test_a_deputy_s_deputy_gets_nothing_of_it(town: Town, people: None) ->
     [
         ("first", "first", UNTIL, "不能由本人代理本人。"),
         ("first", "u-d-market", UNTIL, "代理人须在同一单位，或其上级、下级单位。"),
-        ("first", "second", "2026-06-20 10:00", "代理一次最长 90 天；离岗更久的请移交工单。"),
+        ("first", "second", "2026-06-20 10:00", "代理一次最长 90 天；离岗更久的请交接工单。"),
         ("first", "second", "2026-03-10 10:00", "代理的截止时间须晚于开始时间和现在。"),
         ("spare", "second", UNTIL, "spare 没有可以代理的席位（系统、安全、审计管理员的席位不能代理）。"),
         ("secadmin", "operator1", UNTIL, "secadmin 没有可以代理的席位（系统、安全、审计管理员的席位不能代理）。"),
@@ -140,13 +140,42 @@ async def test_who_may_name_a_deputy(town: Town, people: None) -> None:
     body = {"deputy": "second", "until_at": town.at(UNTIL).isoformat()}
     await town.act("second", "users/first", "name-deputy", 404, **body)
     await town.act("u-d-market", "users/first", "name-deputy", 404, **body)
-    await town.act("leader1", "users/operator1", "name-deputy", 403, **body | {"deputy": "operator2"})
     first = await town.act(LIAISON, "users/first", "name-deputy", **body)
     assert (await town.act("sysadmin", "users/first", "name-deputy", **body)) == first | {"repeated": True}
     other = body | {"until_at": town.at("2026-03-25 18:00").isoformat()}
     await town.act(LIAISON, "users/first", "name-deputy", 409, **other)
     for wrong in ({"until_at": "2026-03-20T18:00:00"}, {"since_at": town.at("2026-03-01 09:00").isoformat()}):
         await town.act(LIAISON, "users/first", "name-deputy", 422, **body | wrong)
+
+
+async def test_a_liaison_has_no_say_over_the_seats_at_the_desks(town: Town, people: None) -> None:
+    body = {"until_at": town.at(UNTIL).isoformat()}
+    above = "u-c-320100"
+    for person, deputy in (("adjudicator1", above), ("adjudicator1", "operator1"), ("u-desk-320102", "operator1")):
+        await town.act(above, f"users/{person}", "name-deputy", 403, deputy=deputy, **body)
+    # nor over a seat in another unit, though the person is theirs
+    await load(town, ("lent", SECTION, f"handler@{SECTION}|handler@D-MARKET"))
+    await town.act(LIAISON, "users/lent", "name-deputy", 403, deputy="second", **body)
+    await town.act("lent", "users/lent", "name-deputy", deputy="second", **body)
+    await town.act(LIAISON, "users/lent", "end-deputy", 403, deputy="second")
+
+
+async def test_a_shift_leader_arranges_for_the_desks_of_their_area(town: Town, people: None) -> None:
+    body = {"until_at": town.at(UNTIL).isoformat()}
+    named = await town.act("leader1", "users/operator1", "name-deputy", deputy="operator2", **body)
+    assert [one["username"] for one in named["deputies"]] == ["operator2"]
+    await town.act("leader1", "users/operator1", "end-deputy", deputy="operator2")
+    # who has a seat in a unit besides is not theirs alone
+    await town.act("leader1", "users/u-desk-320102", "name-deputy", 403, deputy="operator2", **body)
+    await town.act("sysadmin", "users/u-desk-320102", "name-deputy", deputy="operator2", **body)
+
+
+@pytest.mark.parametrize(("asker", "person"), [("leader1", "adjudicator1"), (LIAISON, "first")])
+async def test_nobody_takes_another_s_seats_for_themselves(town: Town, people: None, asker: str, person: str) -> None:
+    body = {"deputy": asker, "until_at": town.at(UNTIL).isoformat()}
+    refused = await town.act(asker, f"users/{person}", "name-deputy", 403, **body)
+    assert refused["detail"] == "不能指定自己代理他人；须由其本人或系统管理员指定。"
+    await town.act(person, f"users/{person}", "name-deputy", **body)
 
 
 async def test_nobody_inspects_what_the_one_they_stand_in_for_handled(town: Town, clock: MovableClock) -> None:
@@ -223,17 +252,18 @@ async def test_an_accused_unit_s_deputy_sees_no_more_than_it(town: Town, people:
     await town.get("sanit", f"/events/{receipt['event_id']}", 404)
 
 
-async def test_one_pair_of_hands(town: Town, city: City, people: None) -> None:
-    async def one_pair(one: str, other: str) -> bool:
+async def test_one_pair_of_hands(town: Town, city: City, people: None, clock: MovableClock) -> None:
+    async def hands(username: str) -> frozenset[str]:
         async with town.runtime.sessions() as session:
-            return await one_pair_of_hands(session, city.jurisdiction_id, one, other)
+            return await same_hands(session, city.jurisdiction_id, username)
 
-    assert await one_pair("first", "first")
-    assert not await one_pair("first", "second")
+    assert await hands("first") == {"first"}
     await deputise(town, "first", "second", UNTIL)
-    assert await one_pair("first", "second")
-    assert await one_pair("second", "first")
-    assert not await one_pair("first", "spare")
+    await deputise(town, "second", "spare", UNTIL)
+    assert await hands("first") == {"first", "second"}
+    assert await hands("second") == {"first", "second", "spare"}
+    later(town, clock, UNTIL)
+    assert await hands("second") == {"second"}
 
 
 async def test_lent_seats_are_found_by_their_index(town: Town) -> None:

@@ -1,8 +1,7 @@
 """首接单位: who took it in is known; only a city that wants 首接负责 lets it decide."""
 
-from tests.api.refusals import refused
 from tests.conftest import client_token, http_for
-from tests.flows.decisions import LAMP_OUT, ask_in_this_order, decision
+from tests.flows.decisions import LAMP_OUT, ask_in_this_order, decision, rows_of
 from tests.flows.town import Town
 
 
@@ -15,20 +14,24 @@ async def receiver(town: Town, event_id: str) -> str | None:
     return found
 
 
-async def test_a_message_may_name_it_and_an_unknown_one_is_a_fault(town: Town) -> None:
+async def test_a_message_may_name_it_and_an_unknown_one_costs_nobody_their_report(town: Town) -> None:
     sent = await town.send("hotline-12345", town.call(firstReceiver="D-URBAN"))
     assert await receiver(town, sent["event_id"]) == "D-URBAN"
     decided = await decision(town, sent["event_id"])
     assert decided["facts"]["first_receiver"] == "D-URBAN"
     assert decided["unit"] != "D-URBAN", "off unless a city switches it on"
-    message = town.call(firstReceiver="NOBODY")
+    message = town.call((), itemCode=LAMP_OUT, firstReceiver="NOBODY")
     async with http_for(town.runtime, client_token(town.runtime, town.city, "hotline-12345")) as http:
         answer = await http.post("/intake/hotline-12345", json=message)
         batch = await http.post("/intake/hotline-12345/batch", json={"reports": [message, town.call(cell=None)]})
-    [fault] = refused(answer, 422)["faults"]
-    assert (fault["path"], fault["code"], fault["got"]) == ("firstReceiver", "unknown_unit", "NOBODY")
-    assert [one["status"] for one in batch.json()["results"]] == [422, 201]
-    assert (await town.rows("SELECT count(*) AS n FROM inbox"))[0].n == 2, "the refused one was not kept"
+    assert answer.status_code == 201, answer.text
+    event_id = answer.json()["event_id"]
+    assert (await receiver(town, event_id), (await town.lead(event_id))[1]) == ("D-MUNI", "u-d-muni"), "the first lead"
+    [row] = await rows_of(town, event_id, "analyzed")
+    assert any("首接单位代码没有登记" in note for note in row.data["notes"])
+    assert "NOBODY" not in str(row.data), "what a source wrote may be anything"
+    assert [one["status"] for one in batch.json()["results"]] == [200, 201]
+    assert (await town.rows("SELECT count(*) AS n FROM inbox WHERE state = 'held'"))[0].n == 0
 
 
 async def test_else_it_is_the_first_lead_and_stays_so(town: Town) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.timing import MovableClock
 from tests.flows.limits_at_work import AtWork, set_policies
-from tests.flows.town import Town, picture
+from tests.flows.town import ALONE, Town, picture
 
 CAUSE: dict[str, Any] = {"reason_code": "force_majeure", "reason": "当日暴雨红色预警，人员不得外出作业"}
 
@@ -17,7 +17,7 @@ async def closed(town: Town, clock: MovableClock, done: str) -> AtWork:
     work = await AtWork.begin(town, clock)
     await work.by_unit("first_contact", reached=True)
     work.at(done)
-    await work.by_unit("report_done", result="resolved", statement="已清运")
+    await work.by_unit("report_done", result="resolved", statement="已清运", without_parts=ALONE)
     work.at("2026-03-11 11:00")
     await town.inspect(work.event_id)
     await town.answer(work.event_id, work.report_id)
@@ -119,7 +119,7 @@ async def test_only_lateness_can_be_appealed_against(town: Town, clock: MovableC
 async def test_not_before_the_event_has_closed(town: Town, clock: MovableClock) -> None:
     work = await AtWork.begin(town, clock)
     work.at("2026-03-11 09:00")
-    await work.by_unit("report_done", result="resolved", statement="已清运")
+    await work.by_unit("report_done", result="resolved", statement="已清运", without_parts=ALONE)
     await work.by_unit("appeal_lateness", 409, **CAUSE)
     assert "appeal_lateness" not in await work.allowed(work.unit)
 
@@ -155,7 +155,7 @@ async def test_a_round_that_became_late_afterwards_is_not_exempt(town: Town, clo
     work = await AtWork.begin(town, clock)
     await work.by_unit("first_contact", reached=True)
     work.at("2026-03-11 09:00")
-    await work.by_unit("report_done", result="resolved", statement="已清运")
+    await work.by_unit("report_done", result="resolved", statement="已清运", without_parts=ALONE)
     await town.inspect(work.event_id)
     await town.act("callback1", f"events/{work.event_id}", "reply", body="已清理，请您查看。")
     await town.act("leader1", f"events/{work.event_id}", "force_close", reason="多次联系不上")
@@ -163,7 +163,7 @@ async def test_a_round_that_became_late_afterwards_is_not_exempt(town: Town, clo
     first = (await work.row()).n
     await town.call_back(work.report_id, level=5)
     work.at("2026-03-13 17:00")
-    await work.by_unit("report_done", result="resolved", statement="再次清运")
+    await work.by_unit("report_done", result="resolved", statement="再次清运", without_parts=ALONE)
     second = await work.row()
     assert second.ended_at > second.due_at
     await work.by("quality1", "approve_lateness_appeal")

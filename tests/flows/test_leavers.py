@@ -30,22 +30,22 @@ async def test_the_leavers_handover(town: Town) -> None:
     assert "未办结工单 2 项" in refused["detail"]
     assert (await town.get("first", "/me"))["seats"], "nothing was half done"
 
-    done = await town.act(LIAISON, "users/first", "hand-over", to="second")
+    done = await town.act(LIAISON, "users/first", "relieve", to="second")
     assert done == {"moved": 2, "released": 0, "left": []}
-    ids = str(await user_id(town, "first")), str(await user_id(town, "second"))
     for one, clocks in zip(orders, before, strict=True):
         assert await one.holder(town) == "second"
         assert await dues(town, one.event_id) == clocks, "the unit's time goes on"
         (row,) = await town.rows(
-            "SELECT data, subject, actor_id, actor_role, from_state, to_state FROM timeline "
-            "WHERE event_id = :id AND act = 'reassigned'",
+            "SELECT data, subject, actor_id, actor_role, from_state, to_state, body FROM timeline "
+            "JOIN timeline_note USING (event_id, n) WHERE event_id = :id AND act = 'reassigned'",
             id=UUID(one.event_id),
         )
         assert (row.subject, row.actor_role) == ("work_order", "unit_liaison")
         assert row.from_state == row.to_state
-        assert (row.data["from"], row.data["to"]) == ids
+        assert row.data == {"unit": SECTION, "role": "lead"}, "whose names these are can be erased"
+        assert row.body == "由 first 交接给 second"
         assert row.actor_id == str(await user_id(town, LIAISON))
-    assert await town.act(LIAISON, "users/first", "hand-over", to="second") == {"moved": 0, "released": 0, "left": []}
+    assert await town.act(LIAISON, "users/first", "relieve", to="second") == {"moved": 0, "released": 0, "left": []}
 
     token = await user_token(town.runtime, "first")
     closed = await town.act("sysadmin", "users/first", "close")
@@ -56,7 +56,7 @@ async def test_the_leavers_handover(town: Town) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (401, "revoked")
     again = await town.act("sysadmin", "users/first", "close")
     assert again == closed | {"repeated": True}
-    told = await town.act(LIAISON, "users/second", "hand-over", 422, to="first")
+    told = await town.act(LIAISON, "users/second", "relieve", 422, to="first")
     assert told["detail"] == "first 的账号已注销，不能接手。"
 
 
@@ -64,7 +64,7 @@ async def test_what_was_reported_done_is_handed_over_too_and_comes_back_to_the_c
     await colleagues(town)
     one = await Held.begin(town)
     await town.handle(one.event_id)
-    assert (await town.act(LIAISON, "users/first", "hand-over", to="second"))["moved"] == 1
+    assert (await town.act(LIAISON, "users/first", "relieve", to="second"))["moved"] == 1
     await town.inspect(one.event_id, passed=False)
     assert await one.holder(town) == "second"
 
@@ -81,31 +81,31 @@ async def test_handing_over_stops_half_way_and_goes_on(town: Town, monkeypatch: 
 
     with monkeypatch.context() as patched:
         patched.setattr("app.acts.handover.fault_point", fall)
-        await town.act(LIAISON, "users/first", "hand-over", 500, to="second")
+        await town.act(LIAISON, "users/first", "relieve", 500, to="second")
     assert sorted([await one.holder(town) for one in orders], key=str) == ["first", "second"]
-    assert (await town.act(LIAISON, "users/first", "hand-over", to="second"))["moved"] == 1
+    assert (await town.act(LIAISON, "users/first", "relieve", to="second"))["moved"] == 1
     assert [await one.holder(town) for one in orders] == ["second", "second"]
 
 
-async def test_who_may_hand_over_and_to_whom(town: Town) -> None:
+async def test_who_may_relieve_and_by_whom(town: Town) -> None:
     await colleagues(town)
     one = await Held.begin(town)
-    await town.act("u-d-market", "users/first", "hand-over", 404, to="second")
-    await town.act("second", "users/first", "hand-over", 404, to="second")
-    await town.act("first", "users/first", "hand-over", 403, to="second")
-    await town.act("leader1", "users/first", "hand-over", 404, to="second")
-    await town.act(LIAISON, "users/first", "hand-over", 404, to="nobody")
-    await town.act(LIAISON, "users/first", "hand-over", 422, to="first")
-    stays = await town.act(LIAISON, "users/first", "hand-over", to="u-d-market")
+    await town.act("u-d-market", "users/first", "relieve", 404, to="second")
+    await town.act("second", "users/first", "relieve", 404, to="second")
+    await town.act("first", "users/first", "relieve", 403, to="second")
+    await town.act("leader1", "users/first", "relieve", 404, to="second")
+    await town.act(LIAISON, "users/first", "relieve", 404, to="nobody")
+    await town.act(LIAISON, "users/first", "relieve", 422, to="first")
+    stays = await town.act(LIAISON, "users/first", "relieve", to="u-d-market")
     assert stays == {
         "moved": 0,
         "released": 0,
         "left": [{"why": "u-d-market 在承办单位没有席位", "count": 1, "event_nos": [one.event_no]}],
     }
-    unseen = await town.act("sysadmin", "users/first", "hand-over", to="u-d-market")
+    unseen = await town.act("sysadmin", "users/first", "relieve", to="u-d-market")
     assert unseen["left"] == [{"why": "u-d-market 在承办单位没有席位", "count": 1, "event_nos": []}]
     # the street is above its section
-    assert (await town.act("u-s-320102002", "users/first", "hand-over", to="second"))["moved"] == 1
+    assert (await town.act("u-s-320102002", "users/first", "relieve", to="second"))["moved"] == 1
 
 
 async def test_a_collector_who_leaves_gives_inspections_back(town: Town) -> None:
@@ -114,7 +114,7 @@ async def test_a_collector_who_leaves_gives_inspections_back(town: Town) -> None
     await town.act("collector1", f"events/{receipt['event_id']}", "claim_inspection")
     refused = await town.act("sysadmin", "users/collector1", "close", 409)
     assert [fault["kind"] for fault in refused["faults"]] == ["inspection"]
-    assert await town.act("leader1", "users/collector1", "hand-over") == {"moved": 0, "released": 1, "left": []}
+    assert await town.act("leader1", "users/collector1", "relieve") == {"moved": 0, "released": 1, "left": []}
     assert (await town.acts(receipt["event_id"]))[-1] == "inspection_released"
     await town.act("sysadmin", "users/collector1", "close")
     await town.act("collector2", f"events/{receipt['event_id']}", "claim_inspection")
@@ -162,7 +162,7 @@ async def test_loading_users_leaves_nobody_with_what_is_not_theirs(town: Town) -
     assert (await town.get("second", "/me"))["seats"], "nothing was loaded"
     # another seat for the same unit is as good
     assert (await load(town, ("first", SECTION, f"grid_worker@{SECTION}"))).seats_ended == 1
-    await town.act(LIAISON, "users/first", "hand-over", to="second")
+    await town.act(LIAISON, "users/first", "relieve", to="second")
     assert (await load(town, ("first", SECTION, ""))).seats_ended == 1
     await town.act("sysadmin", "users/first", "close")
     with pytest.raises(Malformed, match="已注销"):

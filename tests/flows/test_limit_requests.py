@@ -12,7 +12,7 @@ from tests.conftest import City, http_for, user_token
 from tests.flows.limits_at_work import APPOINTMENT, ENGINEERING, SEASON, AtWork, seat, set_policies
 from tests.flows.test_recalculation import published, standard
 from tests.flows.test_recalculation import work as run_jobs
-from tests.flows.town import Town
+from tests.flows.town import ALONE, Town
 
 
 @pytest.fixture
@@ -180,7 +180,10 @@ async def test_a_version_that_was_passed_is_refused(town: Town, work: AtWork) ->
     [
         (("leader1", "transfer", {"unit": "D-URBAN", "reason": "改派"}), "transferred"),
         (("dispatcher1", "cancel", {"reason": "重复"}), "cancelled"),
-        (("unit", "report_done", {"result": "resolved", "statement": "已清运"}), "reported_done"),
+        (
+            ("unit", "report_done", {"result": "resolved", "statement": "已清运", "without_parts": ALONE}),
+            "reported_done",
+        ),
     ],
 )
 async def test_what_was_asked_falls_away_with_the_order(

@@ -1,6 +1,7 @@
 """Turns of a case that once left an event without an end, a debt that nobody could pay, or a duty that nobody had."""
 
 from app.core.timing import MovableClock
+from tests.flows.limits_at_work import set_policies
 from tests.flows.town import WAGES, Town
 
 
@@ -108,6 +109,7 @@ async def test_a_forced_end_does_not_count_undone_duties_as_done(town: Town) -> 
 
 
 async def test_an_order_goes_past_every_unit_that_gave_it_back(town: Town) -> None:
+    await set_policies(town, returns_to_ruling="100")
     event_id = (await town.send("hotline-12345", town.call(WAGES, cell=None)))["event_id"]
     gave_back = []
     for _ in range(3):

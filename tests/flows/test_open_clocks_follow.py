@@ -17,7 +17,7 @@ from tests.flows.ladders import begin, move_handling, names, publish_ladder, swe
 from tests.flows.limits_at_work import AtWork
 from tests.flows.test_emergencies import declare, line, report
 from tests.flows.test_recalculation import HOLIDAY, calendar_rows, clocks, moved, published, records, work
-from tests.flows.town import WAGES, Town
+from tests.flows.town import ALONE, WAGES, Town
 
 HALF, LATE = {"rung": "half", "at": "50%"}, {"rung": "late", "at": "90%"}
 
@@ -41,7 +41,8 @@ async def renamed_calendar(town: Town, *, keep: bool) -> None:
         await releases.put_draft(session, city, "calendar", rows, complete=True, by="test")
         policy = {"calendar": {"key": "calendar", "value": "cn2", "source": "测试"}}
         await releases.put_draft(session, city, "policies", policy, complete=False, by="test")
-        await publish(session, city, ["calendar", "policies"], by="test", mode="re_decide_open")
+        kinds = ["calendar", "policies"]
+        await publish(session, city, kinds, by="test", mode="re_decide_open", unreviewed_because="测试")
 
 
 async def test_a_calendar_by_which_clocks_run_is_not_dropped(town: Town, clock: MovableClock) -> None:
@@ -65,7 +66,7 @@ async def test_a_calendar_can_be_dropped_when_its_clocks_run_by_another(town: To
         city = town.city.jurisdiction_id
         await releases.put_draft(session, city, "calendar", rows, complete=True, by="test")
         await publish(session, city, ["calendar"], by="test")
-    await order.by_unit("report_done", result="resolved", statement="已清运")
+    await order.by_unit("report_done", result="resolved", statement="已清运", without_parts=ALONE)
 
 
 async def test_a_long_emergency_is_written_as_the_act_says_it(town: Town) -> None:

@@ -43,7 +43,9 @@ async def published(town: Town, kind: str, rows: dict[str, dict[str, Any]], mode
     """The release's id."""
     await draft(town, kind, rows)
     async with transaction(town.runtime.sessions) as session:
-        (release,) = await publish(session, town.city.jurisdiction_id, [kind], by="test", mode=mode)
+        (release,) = await publish(
+            session, town.city.jurisdiction_id, [kind], by="test", mode=mode, unreviewed_because="测试"
+        )
     return release.release_id
 
 

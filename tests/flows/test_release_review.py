@@ -276,10 +276,10 @@ async def test_what_does_not_fit_is_told_when_it_is_scheduled_and_again_at_its_t
     async with town.runtime.sessions() as session:
         units = await releases.rows_of(session, (await in_force(town, "organizations")).id)
     await draft(town, "organizations", units | {"NEW-UNIT": units["D-URBAN"] | {"code": "NEW-UNIT"}}, complete=True)
-    await publishing(town, "organizations")
+    await publishing(town, "organizations", unreviewed_because="测试")
     await scheduled(town, RULES)
     await draft(town, "organizations", units, complete=True)
-    await publishing(town, "organizations")
+    await publishing(town, "organizations", unreviewed_because="测试")
     clock.advance(hours=1)
     await worker(town)
     assert (await in_force(town, RULES)).number == 1

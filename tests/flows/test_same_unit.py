@@ -7,7 +7,7 @@ import pytest
 
 from app.core.timing import MovableClock
 from tests.flows.limits_at_work import AtWork
-from tests.flows.town import Town
+from tests.flows.town import ALONE, Town
 
 
 @pytest.fixture
@@ -70,4 +70,4 @@ async def test_a_correction_that_leads_to_the_same_units_leaves_their_orders_and
     )
     assert after[0].decision_n == decided.n
     await work.by_unit("start")
-    await work.by_unit("report_done", result="resolved", statement="已清运")
+    await work.by_unit("report_done", result="resolved", statement="已清运", without_parts=ALONE)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from sqlalchemy import text
 
 from app.commands import simulate as command
 from app.core import releases
@@ -233,8 +234,20 @@ async def test_over_http_it_is_for_those_who_prepare_releases(town: Town) -> Non
     assert street["name"]
     await town.get("leader1", PATH, 422, since=since, until=since)
     await town.get("leader1", PATH, 422)
+    # moments that only some calendars can hold: what lies ahead has no events, what lies too far back is refused
+    endless = await town.get("leader1", PATH, since=since, until="9999-12-31T23:00:00-08:00")
+    assert (endless["moved"], endless["until"]) == (1, town.at("2026-03-11 10:00").isoformat())
+    refused = await town.get("leader1", PATH, 422, since="0001-01-01T00:00:00+14:00")
+    assert [fault["path"] for fault in refused["faults"]] == ["since"]
     assert "不影响派单" in (await town.get("leader1", PATH, 404, since=since, kind="escalation-rungs"))["detail"]
     assert "没有可推演的草稿" in (await town.get("leader1", PATH, 404, since=since, kind="duty-list"))["detail"]
+    # a seat for part of the city sees no draft, whichever way it asks
+    async with transaction(town.runtime.sessions) as session:
+        await session.execute(
+            text("UPDATE seat SET scope_area = :street WHERE scope_area = '320102'"), {"street": STREET}
+        )
+    for path in (PATH, "/releases/check"):
+        assert "全辖区" in (await town.get("leader1", path, 403, since=since))["detail"]
 
 
 async def test_a_draft_that_is_replaced_meanwhile_changes_nothing(town: Town) -> None:

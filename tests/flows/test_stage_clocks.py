@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.core.timing import MovableClock, now
+from tests.flows.limits_at_work import set_policies
 from tests.flows.town import Town
 
 #: words that name no item
@@ -152,6 +153,7 @@ async def test_a_granted_return_starts_anew_at_the_other_unit(town: Town, clock:
 
 @pytest.mark.parametrize("decided", ["withdraw_return", "reject_return"])
 async def test_asking_again_and_again_gains_nothing(town: Town, clock: MovableClock, decided: str) -> None:
+    await set_policies(town, returns_to_ruling="100")
     receipt = await town.send("hotline-12345", town.call())
     event_id = receipt["event_id"]
     order, unit = await town.lead(event_id)

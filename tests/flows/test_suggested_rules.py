@@ -9,10 +9,11 @@ from sqlalchemy import select
 from app.commands import suggest
 from app.core import releases
 from app.core.errors import NotFound
+from app.core.reviews import review
 from app.core.tables import Jurisdiction
 from app.core.timing import MovableClock
 from app.dispatch.suggestions import Bar
-from app.masters.publishing import publish
+from app.masters.publishing import NotReviewed, publish
 from app.masters.suggested_rules import accept, find_suggestions
 from app.runtime import Runtime
 from app.supervision.past_dispatches import read_past_dispatches
@@ -67,6 +68,9 @@ async def test_from_people_s_dispatches_to_a_published_rule(town: Town, runtime:
 
     clock.advance(days=3)
     async with runtime.sessions() as session, session.begin():
+        with pytest.raises(NotReviewed):
+            await publish(session, jurisdiction_id, [KIND], by="核对员")
+        await review(session, jurisdiction_id, KIND, by="复核员")
         await publish(session, jurisdiction_id, [KIND], by="核对员")
     after = (await town.send("hotline-12345", town.call()))["event_id"]
     assert (await town.lead(after))[1] == "u-d-urban"

@@ -18,6 +18,8 @@ async def test_hotline_report_is_handled_inspected_answered_and_closed(town: Tow
     assert await town.debts(report_id) == {"result": "owed", "reply": "owed", "callback": "owed"}
 
     clock.advance(minutes=20)
+    assert await town.help(event_id) == ["u-ct-sanit"]
+    assert (await town.event(event_id)).state == "handling", "one part is not the whole"
     await town.handle(event_id)
     assert (await town.event(event_id)).state == "verifying"
     clocks = await town.clocks(event_id)
@@ -43,6 +45,9 @@ async def test_hotline_report_is_handled_inspected_answered_and_closed(town: Tow
         "received",
         "analyzed",
         "dispatch",
+        "sign_for",  # the supporting unit
+        "start",
+        "report_done",
         "sign_for",
         "first_contact",
         "start",

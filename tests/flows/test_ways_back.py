@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.timing import MovableClock
-from tests.flows.town import Town
+from tests.flows.town import ALONE, Town
 
 
 async def begin(town: Town, **fields: object) -> tuple[str, str]:
@@ -44,12 +44,12 @@ async def test_rejected_and_withdrawn_returns_leave_the_order_where_it_was(town:
     event_id, _ = await begin(town)
     order, unit = await town.lead(event_id)
     await town.act(unit, order, "sign_for")
-    await town.act(unit, order, "request_return", reason_code="not_our_area", reason="在隔壁街道")
-    await town.act("dispatcher1", order, "reject_return", reason="核对地图在本街道内")
     await town.act(unit, order, "request_return", reason_code="wrong_item", reason="不是垃圾")
     await town.act(unit, order, "withdraw_return")
+    await town.act(unit, order, "request_return", reason_code="not_our_area", reason="在隔壁街道")
+    await town.act("dispatcher1", order, "reject_return", reason="核对地图在本街道内")
     rows = await town.rows("SELECT state FROM return_request WHERE event_id = :id ORDER BY n", id=event_id)
-    assert [row.state for row in rows] == ["rejected", "withdrawn"]
+    assert [row.state for row in rows] == ["withdrawn", "rejected"]
     assert (await town.act(unit, order, "start"))["state"] == "handling"
 
 
@@ -75,7 +75,7 @@ async def test_failed_inspection_goes_back_for_another_round(town: Town) -> None
     )
     assert (row.state, row.round, row.result) == ("handling", 2, None)
     assert (await town.clocks(event_id))["handling"] == "running"
-    await town.act(unit, order, "report_done", result="resolved", statement="重新清理完毕")
+    await town.act(unit, order, "report_done", result="resolved", statement="重新清理完毕", without_parts=ALONE)
     await town.inspect(event_id)
     await town.answer(event_id, report_id)
     await town.close(event_id)
@@ -94,7 +94,7 @@ async def test_dissatisfied_caller_is_owed_everything_again(town: Town) -> None:
     assert await town.debts(report_id) == {"result": "owed", "reply": "owed", "callback": "owed"}
     clocks = await town.clocks(event_id)
     assert (clocks["citizen_total"], clocks["handling"]) == ("running", "running")
-    await town.act(unit, order, "report_done", result="resolved", statement="再次处置")
+    await town.act(unit, order, "report_done", result="resolved", statement="再次处置", without_parts=ALONE)
     await town.inspect(event_id)
     await town.answer(event_id, report_id, level=3)
     await town.close(event_id)

@@ -27,6 +27,9 @@ WAGES = ("劳动与社会保障", "拖欠工资")
 #: a component, whose closure profile is `inspection`
 CELL = "320102002002001"
 
+#: why a lead does not wait for its supporting units
+ALONE = "协办部分另行推进，不影响本次处置"
+
 _numbers = count(1)
 
 
@@ -187,7 +190,7 @@ class Town:
     # --- stretches of the way ----------------------------------------------------------------------------------
 
     async def handle(self, event_id: str, *, result: str = "resolved") -> tuple[str, str]:
-        """The unit signs, calls first, starts, and reports done with a picture."""
+        """The unit signs, calls first, starts, and reports done with a picture, whatever other units still do."""
         order, unit = await self.lead(event_id)
         async with await self.as_user(unit) as http:
             uploaded = await http.post("/attachments", content=picture("green"))
@@ -196,14 +199,34 @@ class Town:
         await self.act(unit, order, "first_contact", reached=True)
         await self.act(unit, order, "start")
         await self.act(
-            unit, order, "report_done", result=result, statement="已处置", evidence=[uploaded.json()["sha256"]]
+            unit,
+            order,
+            "report_done",
+            result=result,
+            statement="已处置",
+            evidence=[uploaded.json()["sha256"]],
+            without_parts=ALONE,
         )
         return order, unit
+
+    async def help(self, event_id: str) -> list[str]:
+        """The supporting units do their parts; their users."""
+        found = await self.rows(
+            "SELECT o.n, g.code FROM work_order o JOIN organization g ON g.id = o.unit_id "
+            "WHERE o.event_id = :id AND o.role = 'supporting' AND o.ended_at IS NULL ORDER BY o.n",
+            id=UUID(event_id),
+        )
+        for row in found:
+            order, unit = f"work-orders/{event_id}.{row.n}", f"u-{row.code.lower()}"
+            await self.act(unit, order, "sign_for")
+            await self.act(unit, order, "start")
+            await self.act(unit, order, "report_done", result="resolved", statement="本单位部分已办结")
+        return [f"u-{row.code.lower()}" for row in found]
 
     async def handle_again(self, event_id: str) -> None:
         """The unit reports a sent-back order done."""
         order, unit = await self.lead(event_id)
-        await self.act(unit, order, "report_done", result="resolved", statement="再次处置")
+        await self.act(unit, order, "report_done", result="resolved", statement="再次处置", without_parts=ALONE)
 
     async def inspect(self, event_id: str, *, passed: bool = True) -> None:
         """A collector claims and decides the inspection."""

@@ -6,6 +6,7 @@ from app.commands.bench.clocks import clocks
 from app.commands.bench.decisions import decisions
 from app.commands.bench.intake import intake
 from app.commands.bench.lists import lists
+from app.commands.bench.preview import preview
 from app.commands.bench.routing import routing
 from app.commands.bench.simulate import simulate_command
 
@@ -14,6 +15,7 @@ app.command("clocks")(clocks)
 app.command("decisions")(decisions)
 app.command("intake")(intake)
 app.command("lists")(lists)
+app.command("preview")(preview)
 app.command("routing")(routing)
 app.command("simulate")(simulate_command)
 

@@ -3,6 +3,7 @@
 Beside it, in the same run, the way that needs no index: rules tried one after the other, the first that fits wins.
 """
 
+import os
 import statistics
 import time
 from collections import Counter
@@ -18,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from app.accounts.organizations import Organizations
-from app.clocks.calendar import CHINA_TIME
+from app.clocks.calendar import CHINA_TIME, Calendar
 from app.clocks.ladder import Ladder
 from app.clocks.records import Clockwork
+from app.clocks.rows import CalendarRow
 from app.commands.harness import big_city
 from app.commands.harness.big_city import Rows, Size
 from app.dispatch.routing import STEP_TITLES, Router
@@ -48,6 +50,8 @@ class _Measured:
     seconds: Sequence[float]
     whole: float
     steps: Counter[str]
+    #: decided by a rule that holds on working days only, or on the others
+    by_days: int
 
     @property
     def rate(self) -> float:
@@ -65,7 +69,7 @@ def decisions(
         rows = big_city.build(Size(rules=rules, units=units))
         masters = _masters(rows)
         told = _matters(rows, masters, count)
-    found = _decide(masters, told)
+    found = _decide(masters, told, frozenset(row.rule_no for row in rows.rules if row.days))
     naive = _first_that_fits(rows, told[:_COMPARED])
     _show(rows, found, naive)
     if found.rate < AIM:
@@ -88,9 +92,21 @@ def _masters(rows: Rows) -> Masters:
         places=PlaceIndex.build(rows.areas, rows.cells, rows.grids),
         organizations=units,
         router=Router(rows.rules, units, components=rows.components, duties=rows.duties),
-        clockwork=Clockwork({}, Ladder((), ids), None, policies.calendar),
+        clockwork=Clockwork(
+            {policies.calendar: _calendar(policies.calendar)}, Ladder((), ids), None, policies.calendar
+        ),
         policies=policies,
     )
+
+
+def _calendar(code: str) -> Calendar:
+    """Monday to Friday are worked, except on the Wednesday of the measured week."""
+    off_on = (_BEGIN + timedelta(days=2)).date()
+    rows = (
+        CalendarRow(calendar_code=code, row_type="hours", hours=("08:00-12:00", "14:00-18:00")),
+        CalendarRow(calendar_code=code, row_type="holiday", first_on=off_on, last_on=off_on, name="测量用"),
+    )
+    return Calendar.from_rows(rows, code)
 
 
 def _matters(rows: Rows, masters: Masters, count: int) -> list[Told]:
@@ -109,15 +125,16 @@ def _matters(rows: Rows, masters: Masters, count: int) -> list[Told]:
     return made
 
 
-def _decide(masters: Masters, told: Sequence[Told]) -> _Measured:
-    clock, seconds, steps = time.perf_counter, [], Counter[str]()
+def _decide(masters: Masters, told: Sequence[Told], of_days: frozenset[str]) -> _Measured:
+    clock, seconds, steps, by_days = time.perf_counter, [], Counter[str](), 0
     begun = clock()
     for one in told:
         before = clock()
         decision = routing.preview(masters, one)
         seconds.append(clock() - before)
         steps[decision.step] += 1
-    return _Measured(seconds, clock() - begun, steps)
+        by_days += decision.rule_no in of_days
+    return _Measured(seconds, clock() - begun, steps, by_days)
 
 
 def _first_that_fits(rows: Rows, told: Sequence[Told]) -> float:
@@ -144,6 +161,12 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _show(rows: Rows, found: _Measured, naive: float) -> None:
+    load = "、".join(f"{each:.1f}" for each in os.getloadavg())
+    _out.print(
+        f"{os.cpu_count()} 核，近 1、5、15 分钟的平均负载 {load}（同机有别的程序在跑时，结果会低于独占时）",
+        highlight=False,
+        soft_wrap=True,
+    )
     _out.print(
         f"规则 {len(rows.rules):,} 条、单位 {len(rows.units):,} 个、单元网格 {len(rows.cells):,} 个、事项 "
         f"{len(rows.items):,} 个、职责清单 {len(rows.duties):,} 条、部件 {len(rows.components):,} 个",
@@ -156,7 +179,9 @@ def _show(rows: Rows, found: _Measured, naive: float) -> None:
     _out.print(table)
     titles = {str(step): title for step, title in STEP_TITLES.items()} | {"person": "转人工"}
     shares = "，".join(f"{titles[step]} {n / len(found.seconds):.1%}" for step, n in found.steps.most_common())
-    _out.print(f"据以决定的原则：{shares}", highlight=False, soft_wrap=True)
+    _out.print(
+        f"据以决定的原则：{shares}；{found.by_days:,} 件由限工作日或休息日的规则决定", highlight=False, soft_wrap=True
+    )
     _out.print(
         f"同一次运行里的参照：逐条比对规则、先中先用、不查职责清单、不留理由，每件 {naive * 1e6:,.0f} µs"
         f"（每秒 {1 / naive:,.0f} 件，{_COMPARED} 件）",

@@ -113,10 +113,10 @@ def _places(masters: Masters, cells: Sequence[CellRow], pick: Random) -> list[Lo
     return [*inside, *border, *(places.locate([], [], code) for code in known[: _PLACES // 5])]
 
 
-def events(ground: Ground, count: int, until_at: datetime, seed: int = 2) -> Iterator[tuple[Any, Any, Any]]:
-    """Rows of ``event``, of its first lead ``work_order`` and of the ``timeline``, by time of receipt.
+def events(ground: Ground, count: int, until_at: datetime, seed: int = 2) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``event``, of its first lead ``work_order`` and two of the ``timeline``, by time of receipt.
 
-    The last two are None where people are waited for.
+    All but the first are None where people are waited for, the last one also where nobody raised its level 提级.
     """
     pick = Random(seed)  # noqa: S311 - test data, not secrets
     masters = ground.masters
@@ -142,7 +142,12 @@ def events(ground: Ground, count: int, until_at: datetime, seed: int = 2) -> Ite
         unit = pick.choice(ground.departments)
         channel = pick.choices(tuple(CHANNELS), _CHANNEL_WEIGHTS[: len(CHANNELS)])[0]
         urgency = pick.choices(("normal", "urgent", "critical"), (85, 11, 4))[0]
-        level = item.default_level if item and pick.random() < 0.8 else pick.choice(("grid", "street", "district"))
+        standard = masters.items.default_standard(item.key) if item else None
+        if urgency == "normal" and standard is not None and standard.limit.endswith("urgent_hour"):
+            urgency = "urgent"  # as the intake grades it
+        level = routing.level_of(masters, item, urgency)
+        raised = dispatched and level != "city" and pick.random() < 0.02
+        level = "city" if raised else level
         point = place.lon_lat_cgcs2000 or (None, None)
         event_id, at = _id(received_at, pick), received_at + timedelta(minutes=pick.randrange(1, 30))
         ended_at = received_at + timedelta(hours=1 + 90 * pick.random()) if ended else None
@@ -169,6 +174,12 @@ def events(ground: Ground, count: int, until_at: datetime, seed: int = 2) -> Ite
             )
             if dispatched
             else None,
+            (
+                *(event_id, 2, masters.jurisdiction_id, "raise_level", "event", "handling", "handling", "user"),
+                *(at, at, to_json({"to": level}), b"\0"),
+            )
+            if raised
+            else None,
         )
 
 
@@ -184,7 +195,7 @@ async def build(owner_url: str, ground: Ground, count: int, until_at: datetime, 
     try:
         # Foreign keys and triggers are the service's own; here they would take most of the time.
         await connection.execute("SET session_replication_role = replica; SET synchronous_commit = off")
-        batch: list[tuple[Any, Any, Any]] = []
+        batch: list[tuple[Any, ...]] = []
         for rows in events(ground, count, until_at):
             batch.append(rows)
             if len(batch) == _BATCH:
@@ -199,8 +210,9 @@ async def build(owner_url: str, ground: Ground, count: int, until_at: datetime, 
         await connection.close()
 
 
-async def _write(connection: asyncpg.Connection, batch: Sequence[tuple[Any, Any, Any]]) -> None:
-    for n, (table, columns) in enumerate((("event", _EVENT), ("work_order", _ORDER), ("timeline", _TIMELINE))):
+async def _write(connection: asyncpg.Connection, batch: Sequence[tuple[Any, ...]]) -> None:
+    tables = (("event", _EVENT), ("work_order", _ORDER), ("timeline", _TIMELINE), ("timeline", _TIMELINE))
+    for n, (table, columns) in enumerate(tables):
         records = [rows[n] for rows in batch if rows[n] is not None]
         await connection.copy_records_to_table(table, records=records, columns=columns)
 

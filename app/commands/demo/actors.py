@@ -11,13 +11,17 @@ from uuid import uuid4
 import httpx
 
 from app.commands.demo.reports import Messages, Planned, picture
-from app.commands.demo.steps import CLIENT, Staff, Step, next_step
+from app.commands.demo.staff import Staff, Step
+from app.commands.demo.steps import CLIENT, next_step
+from app.commands.demo.ways import part_of
 
 #: events that are handled at the same time; people think, our cores do not
 _AT_ONCE: Final = 8
 _RETRIES: Final = 5
+#: who accepts corrections of the register of components
+_KEEPER: Final = "leader1"
 #: more acts than the longest way needs: something goes round in circles
-_MOST_ACTS: Final = 80
+_MOST_ACTS: Final = 120
 _PAUSE_SECONDS: Final = 0.4
 #: how long an ended event may wait for its last delivery
 _SETTLE_SECONDS: Final = 60.0
@@ -44,6 +48,9 @@ class Progress:
     classified_right: int = 0
     acts: Counter[str] = field(default_factory=Counter)
     merged: int = 0
+    #: entries of the register of components that were corrected, and the draft in which they wait to be published
+    corrected: int = 0
+    draft_number: int | None = None
     failures: list[str] = field(default_factory=list)
 
 
@@ -169,13 +176,35 @@ class Actors:
                     self._judge(seen)
                 self._note(seen)
                 step = next_step(seen, self._plans, self._staff)
-                if step is None and (seen["ended_at"] is not None or not seen["reports"]):
+                gone = not seen["reports"] and seen["split_from"] is None
+                if step is None and (seen["ended_at"] is not None or gone):
                     return seen
                 if step is not None:
                     refused = await self._do(step)
+            await self._parts(seen)
             if step is None or refused:
                 await asyncio.sleep(_PAUSE_SECONDS)
         raise DemoFailed(f"办不下去，停在 {seen['state']}：{refused or seen['triage'] or '不知道下一步'}")
+
+    async def _parts(self, seen: Mapping[str, Any]) -> None:
+        """What was split off is handled to its end while the event waits for it."""
+        for part in seen["parts"]:
+            plan = next((self._plans[r["id"]] for r in seen["reports"] if r["id"] in self._plans), None)
+            if plan is not None and part["event_id"] not in self._watched:
+                self._watched.add(part["event_id"])
+                self._plans[part["event_id"]] = part_of(plan)
+                await self._to_the_end(part["event_id"])
+                self._progress.settled.add(part["event_id"])
+
+    async def _correct(self, event_id: str) -> None:
+        """A component's entry that a unit says is wrong: the shift leader accepts it into a draft."""
+        found = await self._request("GET", "/dispatch/component-corrections", _KEEPER)
+        for row in found["items"]:
+            if row["event_id"] == event_id:
+                path = f"/dispatch/component-corrections/{row['id']}/actions/accept"
+                decided = await self._request("POST", path, _KEEPER, json={})
+                self._progress.corrected += 1
+                self._progress.draft_number = decided["draft_number"] or self._progress.draft_number
 
     async def _until_settled(self, event_id: str) -> None:
         """The result still has to reach the source; and a caller's late word may open something again."""
@@ -203,7 +232,9 @@ class Actors:
         answer = await self._post(f"{step.path}/actions/{step.action}", who, body)
         if answer.is_success:
             self._progress.acts[step.action] += 1
-            return None
+            if step.action == "report_component":
+                await self._correct(step.path.rpartition("/")[2].partition(".")[0])
+            return await self._do(step.then) if step.then is not None else None
         refused = f"{who} 执行 {step.action}：{problem_of(answer)}"
         if answer.status_code not in (httpx.codes.CONFLICT, httpx.codes.PRECONDITION_FAILED):
             raise DemoFailed(refused)

@@ -29,8 +29,9 @@ from app.commands.demo.reports import (
     master_rows,
     read_reports,
 )
-from app.commands.demo.screen import STATES, Screen, read_changes
-from app.commands.demo.steps import Staff
+from app.commands.demo.screen import Screen, read_changes
+from app.commands.demo.staff import Staff
+from app.commands.demo.words import STATES
 from app.commands.stack import Stack, running_stack, settings_of
 from app.core.crypto import Keyring
 from app.core.database import Sessions
@@ -51,6 +52,8 @@ _LOG_INS: Final = (
     ("collector1", "采集员：核查"),
     ("u-d-urban", "承办单位（区城管局）：签收、处置"),
     ("u-desk-320102", "区协调台：兜底协调"),
+    ("adjudicator1", "裁决员：管辖争议"),
+    ("grid-320102002005", "网格员：从池中认领、现场处置"),
     ("supervisor1", "督查员：超期、指标"),
     ("auditadmin", "审计管理员"),
 )
@@ -171,6 +174,34 @@ _ENDS = text(
     GROUP BY 1, 2 ORDER BY 3 DESC
     """
 )
+#: of the reports' events and of what was split off from them: what was done, and what is still open
+_HANDS: Final = text(
+    """
+    WITH mine AS MATERIALIZED (
+      SELECT event_id AS id FROM event_report WHERE report_id = ANY(:ids) AND left_at IS NULL
+      UNION SELECT p.id FROM event p JOIN event_report r ON r.event_id = p.split_from
+      WHERE r.report_id = ANY(:ids) AND r.left_at IS NULL)
+    SELECT
+      (SELECT count(*) FROM event WHERE id IN (SELECT id FROM mine) AND ended_at IS NULL) AS events,
+      (SELECT count(*) FROM work_order WHERE event_id IN (SELECT id FROM mine) AND ended_at IS NULL) AS orders,
+      (SELECT count(*) FROM dispute WHERE event_id IN (SELECT id FROM mine) AND ended_at IS NULL) AS disputes,
+      (SELECT jsonb_object_agg(act, n) FROM (
+        SELECT CASE WHEN data->>'step' = 'precedent' THEN 'precedent' ELSE act END AS act, count(*) AS n
+        FROM timeline WHERE event_id IN (SELECT id FROM mine) GROUP BY 1) counted) AS acts
+    """
+)
+_COUNTED: Final = {
+    "jurisdiction_ruled": "裁决",
+    "precedent": "参照先例",
+    "negotiation_agreed": "会商",
+    "supporting_added": "增派协办",
+    "sub_dispatch": "二次派单",
+    "street_callout": "吹哨",
+    "answer_callout": "报到",
+    "split": "拆分",
+    "raise_level": "提级",
+    "take": "网格员认领",
+}
 _KINDS: Final = {
     "handled": "处置完成",
     "explained": "解释说明",
@@ -224,10 +255,25 @@ async def _summary(console: Console, stack: Stack, progress: Progress, seconds: 
         f"待送 {figures['waiting']}，失败 {figures['dead']}；暂存未解析 {figures['held']}"
     )
     console.print(f"时间线核验：事件 {verified.events} 个、记录 {verified.rows} 条，不符 {len(verified.faults)} 处")
+    left = await _tell_hands(console, stack, progress)
     for failure in progress.failures[:20]:
         console.print(f"失败：{failure}", style="red", markup=False)
-    wrong = [lost, open_, figures["debts"], figures["waiting"], figures["dead"], figures["held"]]
+    wrong = [lost, open_, figures["debts"], figures["waiting"], figures["dead"], figures["held"], left]
     return sum(bool(n) for n in wrong) + len(verified.faults) + len(progress.failures)
+
+
+async def _tell_hands(console: Console, stack: Stack, progress: Progress) -> int:
+    """What was argued about and done by several hands; returns how much of it has not come to its end."""
+    ids = {"ids": [UUID(report_id) for report_id in progress.report_ids.values()]}
+    async with stack.sessions() as session:
+        row = (await session.execute(_HANDS, ids)).one()
+    acts = row.acts or {}
+    counted = "，".join(f"{name} {acts.get(act, 0)}" for act, name in _COUNTED.items())
+    console.print(f"{counted}；未办结事件 {row.events}，未完工单 {row.orders}，未决争议 {row.disputes}", soft_wrap=True)
+    if progress.corrected:
+        draft = f"写入部件登记草稿第 {progress.draft_number} 版，待发布"
+        console.print(f"部件登记更正 {progress.corrected} 件已采纳，{draft}", soft_wrap=True)
+    return int(row.events + row.orders + row.disputes)
 
 
 def _tell_where(console: Console, stack: Stack) -> None:

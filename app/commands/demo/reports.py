@@ -33,6 +33,9 @@ _DEMAND: Final = {
     "suggestion": "建议",
     "praise": "表扬",
 }
+#: what is ruled is sent first, what follows it last
+_PLACES: Final = {"ruling": 0, "precedent": 2}
+_SPARE: Final = 4
 #: between a report and one that repeats it: 20 m is well within the joining radius of 50 m
 _DUPLICATE_METRES: Final = 20.0
 _METRES_PER_DEGREE: Final = 111_320.0
@@ -54,8 +57,14 @@ class Planned:
     outcome: str
     address: str | None = None
     cell: str | None = None
+    #: the registered component that it names
+    component: str | None = None
     #: index of the report that this one repeats
     of: int | None = None
+    #: what else happens to it on its way to its end (``ways.py``), by which units, and the item of the part split off
+    way: str | None = None
+    units: tuple[str, ...] = ()
+    part: str | None = None
 
     @property
     def told_at_the_desk(self) -> bool:
@@ -70,18 +79,23 @@ class Planned:
 def read_reports(folder: Path = CITY_FOLDER) -> list[Planned]:
     """All reports of the demo city, in the file's order."""
     lines = (folder / "reports.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Planned(index=index, **json.loads(line)) for index, line in enumerate(lines)]
+    return [_planned(index, json.loads(line)) for index, line in enumerate(lines)]
+
+
+def _planned(index: int, members: dict[str, Any]) -> Planned:
+    return Planned(index=index, **members | {"units": tuple(members.get("units", ()))})
 
 
 def choose(reports: Sequence[Planned], count: int) -> list[Planned]:
     """``count`` of them, every channel and outcome in its share, in a mixed order that is always the same.
 
-    A duplicate comes with the report that it repeats, a few places behind it.
+    A duplicate comes with the report that it repeats, a few places behind it. Those that go a way of their own are all
+    among them; what is ruled comes first and what follows the ruling last, so that it has become a precedent.
     """
     groups: dict[tuple[str, str], list[Planned]] = defaultdict(list)
     for report in reports:
         groups[report.channel, report.outcome].append(report)
-    chosen: dict[int, Planned] = {}
+    chosen = {report.index: report for report in reports if report.way}
     for group in groups.values():
         share = min(len(group), max(1, round(count * len(group) / len(reports))))
         for n in range(share):
@@ -94,17 +108,25 @@ def choose(reports: Sequence[Planned], count: int) -> list[Planned]:
     random.shuffle(rest)
     wanted = [*chosen.values(), *rest[: max(0, count - len(chosen))]]
     random.shuffle(wanted)
-    firsts = [report for report in wanted if report.of is None][:count]
+    firsts = sorted((report for report in wanted if report.of is None), key=_worth)[:count]
+    random.shuffle(firsts)
     repeats = [report for report in wanted if report.of in {first.index for first in firsts}]
     for repeat in repeats:
         place = next(n for n, report in enumerate(firsts) if report.index == repeat.of)
         firsts.insert(min(len(firsts), place + random.randint(1, 4)), repeat)
     if len(firsts) > count:
-        spare = [r.index for r in reversed(firsts) if r.outcome == "handled" and not _repeated(r, firsts)]
+        spare = [r.index for r in reversed(firsts) if _worth(r) == _SPARE and not _repeated(r, firsts)]
         dropped = set(spare[: len(firsts) - count])
         firsts = [report for report in firsts if report.index not in dropped]
     # Cutting off the end never parts a repetition from its first, which stands before it.
-    return firsts[:count]
+    return sorted(firsts[:count], key=lambda report: _PLACES.get(report.way or "", 1))
+
+
+def _worth(report: Planned) -> int:
+    """How early it is kept where there are too many: 0 first, ``_SPARE`` last."""
+    if report.way:
+        return _PLACES.get(report.way, 1)
+    return _SPARE if report.outcome == "handled" else _SPARE - 1
 
 
 def _repeated(report: Planned, among: Sequence[Planned]) -> bool:
@@ -159,6 +181,7 @@ class Messages:
             "content": report.content,
             "address": report.address,
             "areaCode": CITY_CODE,
+            "componentId": report.component,
             "lon": lon,
             "lat": lat,
             "crs": crs if lon is not None else None,
@@ -204,6 +227,7 @@ class Messages:
             "crs": "gcj02" if lon is not None else None,
             "accuracy_m": 15 if lon is not None else None,
             "address": report.address,
+            "component_id": report.component,
             "phone": _phone(report),
             "anonymous": report.reporter == "anonymous",
             "demand_type": report.demand_type,

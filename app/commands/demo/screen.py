@@ -16,69 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from app.commands.demo.actors import Logins, Progress
+from app.commands.demo.words import ACTS, SILENT, STATES, is_notable, who, why
 
-STATES: Final = {
-    "analyzing": "分析（人工研判）",
-    "handling": "处理",
-    "verifying": "核查",
-    "answering": "答复回访",
-    "closing": "待结案",
-    "closed": "已结案",
-    "not_accepted": "不予受理",
-    "handed_over": "已移交",
-    "merged": "已并案",
-    "cancelled": "已撤销",
-}
-_ACTS: Final = {
-    "received": "收到上报",
-    "analyzed": "自动研判",
-    "alarm_raised": "危及人身安全，已报警",
-    "dispatch": "派单",
-    "undecided": "规则未能决定",
-    "ask_person": "转人工研判",
-    "correct": "更正",
-    "sign_for": "签收",
-    "first_contact": "先行联系",
-    "start": "开始处置",
-    "report_done": "处置完毕",
-    "request_return": "申请退单",
-    "approve_return": "同意退单",
-    "reject_return": "驳回退单",
-    "inspection_requested": "发起核查",
-    "inspection_claimed": "领取核查",
-    "inspection_released": "退回核查任务",
-    "inspection_passed": "核查通过",
-    "inspection_failed": "核查不通过",
-    "send_back": "退回重办",
-    "reply": "答复",
-    "called_back": "回访",
-    "rehandle": "重办",
-    "chase": "催单",
-    "withdraw": "撤单",
-    "late_act_resolved": "迟到操作已处理",
-    "delivery_skipped": "跳过推送",
-    "delivery_sent_again": "重新推送",
-    "supporting_added": "增派协办",
-    "merge": "并案",
-    "absorbed": "并入其他事件",
-    "settle_at_desk": "直接答复",
-    "refuse": "不予受理",
-    "close": "结案",
-    "settled": "了结",
-    "clock_missed": "超期",
-    "cancel": "撤销",
-}
-#: said by others in the same breath; on the screen they would only push the rest out
-_SILENT: Final = frozenset({"analyzed", "settle", "complete", "verify", "answer", "conclude", "approve"})
-_ROLES: Final = {
-    "operator": "话务员",
-    "dispatcher": "派遣员",
-    "shift_leader": "值班长",
-    "callback_agent": "回访员",
-    "collector": "采集员",
-    "unit_liaison": "承办单位",
-    "handler": "承办单位",
-}
 _LINES: Final = 14
 _POLL_SECONDS: Final = 0.7
 _PLAIN_EVERY_SECONDS: Final = 2.0
@@ -115,8 +54,11 @@ class Screen:
             if found is not None:
                 cursor = found["next"]
                 for row in found["items"]:
-                    if row["act"] not in _SILENT:
+                    if row["act"] not in SILENT:
                         self._lines.append(self._line(row))
+                    if is_notable(row["act"], row["data"]):
+                        # What does not happen every day stays to be read, above what moves.
+                        self._console.print(self._lines[-1], soft_wrap=True)
             if live is not None:
                 live.update(self._picture())
             elif time.monotonic() - self._told_at >= _PLAIN_EVERY_SECONDS:
@@ -163,8 +105,8 @@ class Screen:
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(f"{at:%H:%M:%S} ", style="dim")
         line.append(f"{row['event_no']} {title[:12]} ", style="cyan")
-        line.append(f"{_ACTS.get(row['act'], row['act'])} ", style="bold")
-        line.append(f"{_who(row)} {_why(row['data'])}".strip())
+        line.append(f"{ACTS.get(row['act'], row['act'])} ", style="bold")
+        line.append(f"{who(row)} {why(row['data'], row['act'])}".strip())
         return line
 
 
@@ -180,43 +122,3 @@ async def read_changes(http: httpx.AsyncClient, logins: Logins, cursor: str | No
         return None
     found: dict[str, Any] | None = answer.json() if answer.is_success else None
     return found
-
-
-def _who(row: Mapping[str, Any]) -> str:
-    # What follows from a message by itself stands under the client that sent it.
-    if row["actor_kind"] != "user":
-        own_words = row["actor_kind"] == "client" and row["act"] not in ("dispatch", "undecided", "ask_person")
-        return "来源系统" if own_words else "系统"
-    unit = row["actor_unit"]["name"] if row["actor_unit"] else ""
-    role = _ROLES.get(row["actor_role"] or "", row["actor_role"] or "")
-    return unit if role == "承办单位" and unit else role
-
-
-def _why(data: Mapping[str, Any]) -> str:
-    """The reason in a row's data, where it has one: the decision's sentence before all."""
-    if sentence := data.get("sentence"):
-        return str(sentence)
-    if "level" in data and data.get("satisfied") is not None:
-        return f"满意度 {data['level']}（{'满意' if data['satisfied'] else '不满意'}）"
-    known = {
-        "resolved": "实际解决",
-        "explained": "解释说明",
-        "inspection_failed": "核查不通过",
-        "dissatisfied": "诉求人不满意",
-        "not_our_duty": "不属于本单位职责",
-        "not_our_area": "不在本单位辖区",
-        "wrong_item": "事项分类有误",
-        "item_uncertain": "事项拿不准",
-        "place_unknown": "地点不明",
-        "accused_unknown": "被举报单位不明",
-        "no_rule": "没有适用规则",
-        "same_place": "同事项同地点",
-        "answered_directly": "直接答复",
-        "handled": "处置完成",
-        "statutory_route": "告知法定途径",
-        "explanation_only": "说明理由",
-        "disruption": "扰乱秩序",
-        "withdrawn": "诉求人撤单",
-    }
-    said = (data.get(name) for name in ("result", "cause", "kind", "reason_code", "why"))
-    return "，".join(dict.fromkeys(known[word] for word in said if word in known))

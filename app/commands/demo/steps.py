@@ -4,14 +4,12 @@ Pure: the event's present state goes in, one act comes out. So the demo can be s
 and whatever happens between a look and the act only means another look.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
 from app.commands.demo.reports import Planned, treatment_of
-
-Json = Mapping[str, Any]
+from app.commands.demo.staff import Json, Staff, Step
+from app.commands.demo.ways import WAIT, given_step, open_orders, quarrel_step, waits_for_others, way_step
 
 DESK: Final = "DESK-320102"
 CLIENT: Final = "client"
@@ -30,67 +28,12 @@ _DONE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One act: who does it, on what, with which body. ``evidence``: a picture is uploaded first and named in it."""
-
-    #: user name, or ``client`` for the report's own machine client
-    who: str
-    path: str
-    action: str
-    body: dict[str, Any] = field(default_factory=dict)
-    evidence: bool = False
-    channel: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Staff:
-    """Who sits where, and the first filing standard row of each item; read from the demo city's files."""
-
-    by_unit: Mapping[str, str]
-    parents: Mapping[str, str]
-    by_role: Mapping[str, Sequence[str]]
-    standard_rows: Mapping[str, int]
-
-    @classmethod
-    def of(cls, users: Sequence[Json], organizations: Sequence[Json], standards: Sequence[Json]) -> "Staff":
-        """From the rows of the three files. Who also sits in a unit acts for it alone: an accusation may be of it."""
-        by_unit: dict[str, str] = {}
-        by_role: dict[str, list[str]] = {}
-        for user in users:
-            seats = [seat.partition("@") for seat in str(user["seats"]).split("|")]
-            units = [scope for role, _, scope in seats if role in ("unit_liaison", "handler")]
-            for unit in units:
-                by_unit.setdefault(unit, user["username"])
-            for role, _, _ in () if units else seats:
-                by_role.setdefault(role, []).append(user["username"])
-        rows: dict[str, int] = {}
-        for row in standards:
-            key = f"{row['standard_ref']}/{row['kind']}/{row['code']}"
-            rows[key] = min(rows.get(key, 999), int(row["row_no"]))
-        return cls(by_unit, {row["code"]: row["parent_code"] for row in organizations}, by_role, rows)
-
-    def unit_user(self, unit: str) -> str:
-        """Who acts for a unit: its own liaison, else that of the unit above."""
-        code = unit
-        while code and code not in self.by_unit:
-            code = self.parents.get(code, "")
-        if not code:
-            raise KeyError(f"nobody acts for {unit}")
-        return self.by_unit[code]
-
-    def seat(self, role: str, event_id: str) -> str:
-        """One of those in a role; always the same for one event."""
-        people = self.by_role[role]
-        return people[UUID(event_id).int % len(people)]
-
-
 def next_step(event: Json, plans: Mapping[str, Planned], staff: Staff) -> Step | None:
     """The next act on an event (as ``GET /events/{id}`` shows it to the centre); None: nothing to do now.
 
-    ``plans``: by report id, how the reports of this run are to end.
+    ``plans``: by report id, how the reports of this run are to end; by event id, how the parts split off from theirs.
     """
-    own = [plans[report["id"]] for report in event["reports"] if report["id"] in plans]
+    own = [plans[key] for key in (*(report["id"] for report in event["reports"]), event["id"]) if key in plans]
     if not own:
         return None
     plan = next((one for one in own if one.outcome != "duplicate"), own[0])
@@ -142,8 +85,10 @@ def _analyzing(event: Json, plan: Planned, staff: Staff) -> Step:
     if event["triage"] == "accused_unknown":
         # The demo's accusations are of shops, sites and neighbours, never of a unit of the city.
         return Step(dispatcher, path, "dispatch", {"accused_units": []})
+    if plan.way == "precedent" and event["precedents"]:
+        return Step(dispatcher, path, "dispatch", {"precedent": event["precedents"][0]["id"]})
     # What no rule answers, or only with a place that nobody knows, is the coordination desk's to find out.
-    if event["triage"] in ("no_rule", "place_unknown", "order_cancelled"):
+    if event["triage"] in ("no_rule", "place_unknown", "level_raised", "order_cancelled"):
         return Step(dispatcher, path, "dispatch", {"unit": DESK})
     return Step(dispatcher, path, "dispatch")
 
@@ -162,7 +107,11 @@ def _handling(event: Json, plan: Planned, staff: Staff) -> Step | None:
     """The units: they sign, call, go there, report done; or ask to give it back, which the centre decides."""
     if plan.outcome == "not_accepted" and event["lead_unit"]:
         return Step(staff.seat("dispatcher", event["id"]), f"/events/{event['id']}", "refuse", _refusal(plan))
-    orders = _open_orders(event)
+    if argued := quarrel_step(event, plan, staff):
+        return argued if argued is not WAIT else None
+    if not _wrong_item(event, plan) and (own := way_step(event, plan, staff)):
+        return own if own is not WAIT else None
+    orders = open_orders(event)
     # Supporting units first, since the lead's word ends the handling; but they wait while it is not the lead's matter.
     lead_first = _wrong_item(event, plan) or (plan.outcome == "returned" and not event["returns"])
     for order in sorted(orders, key=lambda order: (order["role"] == "lead") != lead_first):
@@ -171,22 +120,20 @@ def _handling(event: Json, plan: Planned, staff: Staff) -> Step | None:
     return None
 
 
-def _open_orders(event: Json) -> list[Json]:
-    return [order for order in event["work_orders"] if order["ended_at"] is None]
-
-
 def _wrong_item(event: Json, plan: Planned) -> bool:
     return event["item"] is not None and event["item"]["key"] != plan.item
 
 
 def _order_step(event: Json, order: Json, plan: Planned, staff: Staff) -> Step | None:
-    path, user = f"/work-orders/{order['id']}", staff.unit_user(order["unit"]["code"])
+    path, user = f"/work-orders/{order['id']}", staff.holder(event, order)
+    if step := given_step(event, order, staff):
+        return step
     lead = order["role"] == "lead"
     wrong_item = lead and _wrong_item(event, plan)
     asked = [request for request in event["returns"] if request["order_n"] == order["n"]]
     if any(request["state"] == "requested" for request in asked):
         dispatcher = staff.seat("dispatcher", event["id"])
-        if wrong_item and any(other["state"] == "reported_done" for other in _open_orders(event)):
+        if wrong_item and any(other["state"] == "reported_done" for other in open_orders(event)):
             # Too late to begin anew: somebody's part is done already. The lead stays.
             return Step(dispatcher, path, "reject_return", {"reason": "协办单位已处置完毕，请继续牵头办理。"})
         if wrong_item:
@@ -197,13 +144,14 @@ def _order_step(event: Json, order: Json, plan: Planned, staff: Staff) -> Step |
         code, reason = _RETURNS[2 if wrong_item else plan.index % 2]
         return Step(user, path, "request_return", {"reason_code": code, "reason": reason})
     if order["state"] == "dispatched":
-        return Step(user, path, "sign_for")
+        on_the_street = order["unit"]["code"] in staff.workers and order["holder"] is None
+        return Step(user, path, "take" if on_the_street else "sign_for")
     if order["state"] == "signed":
         to_call = any(c["kind"] == "first_contact" and c["order_n"] == order["n"] for c in event["clocks"])
         if to_call and order["first_contact_at"] is None:
             return Step(user, path, "first_contact", {"reached": True})
         return Step(user, path, "start")
-    if order["state"] == "handling":
+    if order["state"] == "handling" and not waits_for_others(event, order):
         explained = plan.outcome in ("direct_answer", "not_accepted") or plan.demand_type in ("inquiry", "praise")
         result = "explained" if explained else "resolved"
         said = _DONE[result][plan.index % len(_DONE[result])]

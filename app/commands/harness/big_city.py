@@ -198,7 +198,8 @@ def _rules(rows: Rows, size: Size, pick: Random) -> None:
         rule(None, "night_duty", f"OFF{street}", area_code=street, hours="20:00-08:00")
         for n, item in enumerate(rows.items):
             if n % 2 == 0 and len(made) < size.rules:
-                rule(item, "territorial", f"SEC{street}-{n % 8}", area_code=street)
+                days = "workday" if n % 8 == 0 else ""  # of these the department takes care on days off
+                rule(item, "territorial", f"SEC{street}-{n % 8}", area_code=street, days=days)
     communities = [area.code for area in rows.areas if area.level == "community"]
     while len(made) < size.rules:
         community, item = pick.choice(communities), pick.choice(rows.items[::2])

@@ -38,6 +38,7 @@ def test_every_report_is_accepted_by_its_channel_as_that_channel_means_it() -> N
         read = CHANNELS[report.channel].parse(messages.of(report, NOW), traits, now=NOW)
         refs.add((report.channel, read.source_ref))
         assert read.demand_type == report.demand_type
+        assert read.component_id == report.component
         assert read.content == report.content
         assert (read.reporter.name is None and not read.reporter.phones) == (report.reporter == "anonymous")
         point = messages.point(report)

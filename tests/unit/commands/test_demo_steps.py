@@ -4,7 +4,8 @@ from copy import deepcopy
 from typing import Any
 
 from app.commands.demo.reports import Planned, master_rows
-from app.commands.demo.steps import CLIENT, DESK, Staff, next_step
+from app.commands.demo.staff import Staff
+from app.commands.demo.steps import CLIENT, DESK, next_step
 
 STAFF = Staff.of(master_rows("users"), master_rows("organizations"), master_rows("filing-standards"))
 ITEM = "GB/T 47678.5-2026/matter/01003"
@@ -34,6 +35,9 @@ def _event(state: str, **members: Any) -> dict[str, Any]:
         "lead_unit": {"code": "D-URBAN"},
         "work_orders": [],
         "returns": [],
+        "disputes": [],
+        "precedents": [],
+        "parts": [],
         "inspections": [],
         "clocks": [],
         "reports": [report],
@@ -44,7 +48,7 @@ def _event(state: str, **members: Any) -> dict[str, Any]:
 
 def _order(state: str, n: int = 3, role: str = "lead", unit: str = "D-URBAN", **members: Any) -> dict[str, Any]:
     order = {"id": f"{EVENT}.{n}", "n": n, "role": role, "unit": {"code": unit}, "state": state, "round": 1}
-    return {**order, "ended_at": None, "first_contact_at": None, **members}
+    return {**order, "ended_at": None, "first_contact_at": None, "holder": None, "parent": None, **members}
 
 
 def _acts(event: dict[str, Any], outcome: str = "handled") -> tuple[str, str] | None:
@@ -97,6 +101,15 @@ def test_a_unit_signs_calls_starts_and_reports_done_in_this_order() -> None:
 def test_supporting_units_come_before_the_lead() -> None:
     orders = [_order("handling"), _order("signed", n=4, role="supporting", unit="D-MUNI")]
     assert _acts(_event("handling", work_orders=orders)) == ("u-d-muni", "start")
+
+
+def test_the_lead_waits_for_the_parts_even_where_it_comes_first() -> None:
+    orders = [_order("handling"), _order("handling", n=4, role="supporting", unit="D-MUNI")]
+    event = _event("handling", work_orders=orders, item={"key": "X/matter/1"})
+    event["returns"] = [{"order_n": 3, "state": "rejected"}]
+    assert _acts(event) == ("u-d-muni", "report_done")
+    orders[1]["state"] = "reported_done"
+    assert _acts(event) == ("u-d-urban", "report_done")
 
 
 def test_returns_are_asked_for_once_and_decided_by_the_centre() -> None:

@@ -278,6 +278,15 @@ def test_reports_refer_to_what_exists() -> None:
             assert "of" not in report, n
 
 
+def test_reports_name_components_of_their_own_cell_and_kind() -> None:
+    components = {row["component_id"]: row for row in ROWS["components"]}
+    named = [report for report in REPORTS if "component" in report]
+    assert {report["channel"] for report in named} == {"hotline-12345", "snapshot"}
+    for report in named:
+        row = components[report["component"]]
+        assert (row["cell_id"], row["code"]) == (report["cell"], report["item"].rpartition("/")[2])
+
+
 def test_reports_are_many_and_varied() -> None:
     texts = [report["content"] for report in REPORTS]
     outcomes = Counter(report["outcome"] for report in REPORTS)

@@ -11,8 +11,10 @@ from app.accounts.rows import OrganizationRow
 from app.core.errors import Conflict
 from app.core.set_writes import plain_row
 from app.dispatch import disputes, precedents
-from app.dispatch.disputes import Outcome
+from app.dispatch.disputes import Facts, Outcome
 from app.dispatch.precedents import Case, Taught
+from app.dispatch.routing.registers import Components
+from app.dispatch.rows import ComponentRow
 from app.events.aggregate import SYSTEM, Act, EventAggregate
 from app.events.dispute_tables import Dispute, DisputeParty, Precedent
 from app.events.tables import Event, ReturnRequest, WorkOrder
@@ -21,6 +23,7 @@ EVENT = UUID(int=1)
 AT = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 ACT = Act(SYSTEM, AT, AT)
 A, B, C, SUB, CLOSED = 1, 2, 3, 4, 5
+REGISTER = Components([ComponentRow(component_id="K1", standard_ref="GB/T 47678.5-2026", code="01037", owner="A")])
 
 
 @pytest.fixture
@@ -137,24 +140,46 @@ def test_a_ruling_binds_the_order_that_it_gave_and_the_newest_one_holds(organiza
 
 
 @pytest.mark.parametrize(
-    ("change", "again", "binds"),
+    ("change", "again"),
     [
-        ({}, False, True),
-        ({"item_id": 8}, True, False),
-        ({"street_code": "320102003"}, True, False),
-        ({"component_id": "K1"}, True, False),
-        ({"accused_org_ids": [B]}, False, True),
-        ({"accused_org_ids": [A]}, True, True),
+        ({}, False),
+        ({"item_id": 8}, True),
+        ({"street_code": "320102003"}, True),
+        ({"cell_id": "320102002002003"}, False),
+        ({"component_id": "K1"}, True),
+        ({"component_id": "NOT-REGISTERED"}, False),
+        ({"accused_org_ids": [B]}, False),
     ],
 )
-def test_only_another_item_or_place_or_an_accused_unit_lets_it_be_routed_again(
-    organizations: Organizations, change: dict[str, Any], again: bool, binds: bool
+def test_only_another_item_area_or_registered_component_lets_it_be_routed_again(
+    organizations: Organizations, change: dict[str, Any], again: bool
 ) -> None:
     aggregate = EventAggregate(event(), orders=[lead()], disputes=[ruled(5)])
-    before = disputes.facts(aggregate.event)
+    before = Facts(aggregate.event, REGISTER)
+    assert before.hold(aggregate.event, change) is not again
     aggregate.change(aggregate.event, **change)
     assert disputes.corrected(aggregate, ACT, before, organizations) is again
-    assert (disputes.binding(aggregate, aggregate.orders[0]) is not None) is binds
+    assert (disputes.binding(aggregate, aggregate.orders[0]) is None) is again
+
+
+@pytest.mark.parametrize(
+    ("change", "dropped"),
+    [
+        ({}, False),
+        ({"component_id": "NOT-REGISTERED"}, False),
+        ({"accused_org_ids": [C]}, False),
+        ({"accused_org_ids": [B]}, True),
+        ({"item_id": 8}, True),
+    ],
+)
+def test_an_argument_ends_with_its_facts_or_when_one_who_argues_is_accused(
+    organizations: Organizations, change: dict[str, Any], dropped: bool
+) -> None:
+    found = negotiation("ours", None)
+    before = Facts(found.event, REGISTER)
+    found.change(found.event, **change)
+    assert disputes.corrected(found, ACT, before, organizations) is dropped
+    assert (found.dispute is None) is dropped
 
 
 def test_the_window_of_a_return_includes_its_last_moment(organizations: Organizations) -> None:
@@ -220,14 +245,14 @@ def test_the_narrowest_area_speaks_and_of_it_the_newest_first(organizations: Org
 def test_following_leaves_out_who_may_not_help_and_says_so_in_a_sentence(organizations: Organizations) -> None:
     decided = precedents.followed(taught(supporting_ids=[C, CLOSED, B, SUB]), HERE, organizations)
     assert (decided.unit, decided.unit_id, decided.supporting_ids, decided.step) == ("B", B, (C, SUB), "precedent")
-    assert decided.sentence == "参照 2026-03-10 对事件 20260310-1 的裁决，由B单位承办。C单位、SUB单位协办。"
+    assert decided.sentence == "参照 2026-03-10 的裁决（先例 1 号），由B单位承办。C单位、SUB单位协办。"
 
 
 def test_as_a_rule_it_keeps_item_area_units_and_its_basis(organizations: Organizations) -> None:
     row = precedents.rule_of(taught(supporting_ids=[C, CLOSED]), "GB/T 47678.5-2026/matter/06010", organizations)
     assert (row.rule_no, row.item_key, row.area_code) == ("P1", "GB/T 47678.5-2026/matter/06010", "320102002")
     assert (row.lead_unit, row.supporting_units, row.step) == ("B", ("C",), "territorial")
-    assert row.basis == "2026-03-10 对事件 20260310-1 的裁决：由城管局清运"
+    assert row.basis == "2026-03-10 的裁决（先例 1 号）：由城管局清运"
     with pytest.raises(ValueError, match="已停用"):
         precedents.rule_of(taught(unit=CLOSED), "GB/T 47678.5-2026/matter/06010", organizations)
 
@@ -235,3 +260,16 @@ def test_as_a_rule_it_keeps_item_area_units_and_its_basis(organizations: Organiz
 def test_areas_go_from_narrow_to_wide_without_repeating() -> None:
     assert precedents.areas_of("320102002", "320102", "320102") == ("320102002", "320102")
     assert precedents.areas_of(None, None, "320100") == ("320100",)
+
+
+def test_a_ruling_of_an_accusation_or_without_an_item_teaches_nothing(organizations: Organizations) -> None:
+    decided = disputes.decision("ruling", B, (), "经裁决，由B单位承办。", organizations)
+
+    def kept(case: Case, demand_type: str) -> bool:
+        aggregate = EventAggregate(event(demand_type=demand_type))
+        row = precedents.teach(aggregate, ACT, ruled(5), decided, case, (), summary="由B单位清运", by="adjudicator1")
+        return row is not None
+
+    assert kept(HERE, "complaint")
+    assert not kept(HERE, "accusation")
+    assert not kept(Case(None, HERE.areas), "complaint")

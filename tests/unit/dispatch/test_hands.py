@@ -10,7 +10,7 @@ from app.accounts.organizations import Organizations
 from app.accounts.rows import OrganizationRow
 from app.dispatch import callouts, orders, sub_orders
 from app.events.aggregate import SYSTEM, Act, EventAggregate
-from app.events.tables import Event, WorkOrder
+from app.events.tables import Event, Participant, WorkOrder
 
 AT = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 ACT = Act(SYSTEM, AT, AT)
@@ -120,3 +120,15 @@ def test_a_bureau_calls_nobody() -> None:
     event = given(("lead", "handling", None))
     event.orders[0].unit_id = IDS["BUREAU"]
     assert callouts.why_no_call(organizations(), event.orders[0]) == "只有街道、社区一级的单位可以吹哨。"
+
+
+def test_a_unit_keeps_its_part_while_another_order_of_its_own_gives_it() -> None:
+    event = given(("supporting", "handling", None), ("supporting", "handling", None))
+    first, second = event.orders
+    second.unit_id = first.unit_id
+    part = Participant(event_id=event.event.id, n=9, org_id=first.unit_id, role="supporting", since=AT, until=None)
+    event.participants.append(part)
+    orders.end_order(event, first, "cancel", ACT, cause="centre")
+    assert part.until is None
+    orders.end_order(event, second, "cancel", ACT, cause="centre")
+    assert part.until == AT

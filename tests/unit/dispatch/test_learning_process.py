@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -30,12 +31,20 @@ async def test_it_learns_the_same_as_here() -> None:
         ]
 
 
-async def test_it_ends_with_who_asked_for_it() -> None:
+async def test_it_ends_with_who_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = asyncio.Event()
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def watched(*words: Any, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await start(*words, **options))
+        return started[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", watched)
 
     async def endless() -> AsyncIterator[Sequence[PastDecision]]:
         yield HISTORY[0]
-        begun.set()
+        begun.set()  # only a process that is there asks for more
         await asyncio.Event().wait()
 
     task = asyncio.create_task(fit_aside(endless(), KINDS, few=0))
@@ -43,6 +52,8 @@ async def test_it_ends_with_who_asked_for_it() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    [process] = started
+    assert process.returncode is not None, "it has ended, and somebody has taken note"
 
 
 async def test_what_it_cannot_learn_from_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:

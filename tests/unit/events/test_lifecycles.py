@@ -32,8 +32,8 @@ MATRIX = {
         cancelled:
     """,
     WORK_ORDER: """
-        dispatched: sign_for>signed take>dispatched assign>dispatched put_back>dispatched appear>handling no_show>dispatched request_return>dispatched withdraw_return>dispatched reject_return>dispatched approve_return>returned transfer>transferred complete>completed cancel>cancelled
-        signed: first_contact>signed start>handling take>signed assign>signed put_back>signed appear>handling no_show>signed request_return>signed withdraw_return>signed reject_return>signed approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
+        dispatched: sign_for>signed take>dispatched assign>dispatched put_back>dispatched answer_callout>handling no_show>dispatched request_return>dispatched withdraw_return>dispatched reject_return>dispatched approve_return>returned transfer>transferred complete>completed cancel>cancelled
+        signed: first_contact>signed start>handling take>signed assign>signed put_back>signed answer_callout>handling no_show>signed request_return>signed withdraw_return>signed reject_return>signed approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
         handling: first_contact>handling take>handling assign>handling put_back>handling request_return>handling withdraw_return>handling reject_return>handling approve_return>returned transfer>transferred report_done>reported_done complete>completed cancel>cancelled
         reported_done: send_back>handling transfer>transferred complete>completed cancel>cancelled
         completed: reopen>handling

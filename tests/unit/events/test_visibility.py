@@ -1,6 +1,7 @@
 """Who sees what, seat by seat, on events in memory."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from app.accounts.rows import OrganizationRow
 from app.events.aggregate import EventAggregate
 from app.events.report_tables import Report
 from app.events.tables import Event, Inspection, Participant, WorkOrder
-from app.events.visibility import Areas, Shown, Sight, visible_report
+from app.events.visibility import Areas, Shown, Sight, Stand, visible_report
 
 AT = datetime(2026, 3, 10, 2, 0, tzinfo=UTC)
 #: the bureau with a section, another bureau, the centre
@@ -108,6 +109,41 @@ def test_a_former_unit_keeps_its_order_and_loses_the_event(organizations: Organi
     assert sight.sees_order(former, former.orders[0])
     theirs = event(units=("OTHER",))
     assert not sight.sees_order(theirs, theirs.orders[0])
+
+
+@pytest.mark.parametrize(
+    ("roles", "stand"),
+    [
+        (("sub",), "helper"),
+        (("callout",), "helper"),
+        (("sub", "callout"), "helper"),
+        (("supporting",), "unit"),
+        (("callout", "supporting"), "unit"),
+        (("supervising", "sub"), "unit"),
+    ],
+)
+def test_who_was_asked_to_help_by_another_unit_learns_nothing_of_the_reporter(
+    organizations: Organizations, roles: tuple[str, ...], stand: Stand
+) -> None:
+    sight = Sight.of(asker("SECTION", Seat("handler", None, IDS["SECTION"])), organizations)
+    helped = event(units=("BUREAU",))
+    for role in roles:
+        part = Participant(event_id=helped.event.id, n=3, org_id=IDS["SECTION"], role=role, since=AT, until=None)
+        helped.participants.append(part)
+    assert sight.stand(helped) == stand
+    shown = visible_report(stand, Report(demand_type="complaint", confidential=False))
+    assert (shown.content, shown.identity) == (True, stand == "unit")
+
+
+@pytest.mark.parametrize(("own_part", "stand"), [(True, "unit"), (False, "helper")])
+def test_a_list_shows_a_helper_no_more_than_the_event_does(
+    organizations: Organizations, own_part: bool, stand: Stand
+) -> None:
+    sight = Sight.of(asker("SECTION", Seat("handler", None, IDS["SECTION"])), organizations)
+    row = SimpleNamespace(**vars(event().event), own_part=own_part, lead_unit_id=IDS["BUREAU"])
+    assert sight.list_stand(row) == stand
+    row.lead_unit_id = IDS["SECTION"]
+    assert sight.list_stand(row) == "unit", "who leads is told"
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,8 @@ def test_a_city_can_be_built_up_without_any_one_kind(absent: str) -> None:
 
 def test_what_refers_to_a_changed_kind_is_looked_at_too() -> None:
     assert {"routing-rules", "duty-grids", "areas"} <= kinds_looked_at({"organizations"})
-    assert kinds_looked_at({"calendar"}) == {"calendar", "policies", "organizations"}
+    assert {"calendar", "policies", "organizations"} <= kinds_looked_at({"calendar"})
+    assert kinds_looked_at({"emergencies"}) == {"emergencies", "areas", "items"}
 
 
 def test_hundreds_of_faults_of_one_sort_are_cut_short() -> None:

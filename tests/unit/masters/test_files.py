@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from app.core.errors import Malformed
-from app.masters.files import read_bytes
+from app.masters.files import MOST_FAULTS, read_bytes
 from app.masters.validation import MasterFile, validate
 
 AREAS = "#bihuan areas complete\ncode,name,level,parent_code,aliases,places\n320102,玄武区,district,,玄武|玄武城区,\n"
@@ -161,3 +161,45 @@ def test_a_user_files_password_is_never_repeated_in_a_fault() -> None:
     found = faults_of("#bihuan users patch\nusername,display_name,org_code,password\nu 1,一号,A,secret-pass\n")
     assert "secret-pass" not in str(found)
     assert "username" in found["第 3 行"][0]
+
+
+def test_of_a_file_of_rubbish_only_the_first_faults_are_told() -> None:
+    head = "#bihuan policies patch\nkey,value,source\n"
+    for text, left in ((head + "a\n" * 5000, 4800), (head + "a,b,c\n" * 5000, 4800)):
+        with pytest.raises(Malformed) as caught:
+            read(text)
+        *told, last = caught.value.extra["faults"]
+        assert len(told) == MOST_FAULTS
+        assert (told[0]["path"], told[-1]["path"]) == ("第 3 行", "第 202 行")
+        assert f"还有 {left} 行未检查" in last["message"]
+
+
+def test_of_a_map_of_rubbish_too() -> None:
+    document = {
+        "bihuan": {"kind": "cells", "mode": "complete"},
+        "type": "FeatureCollection",
+        "features": [{}] * 300,
+    }
+    with pytest.raises(Malformed) as caught:
+        read(orjson.dumps(document))
+    assert len(caught.value.extra["faults"]) == MOST_FAULTS + 1
+    assert "还有 100 行" in caught.value.extra["faults"][-1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "row"),
+    [
+        ("routing-rules", "rule_no,lead_unit,step,basis", "{},U,territorial,按属地"),
+        ("components", "component_id,standard_ref,code,owner", "{},S,01,U"),
+        ("duty-list", "clause_no,domain,duty,clause,source", "{},市容,basic,条款,清单"),
+        ("items", "standard_ref,kind,code,name,default_level,closure_profile", "{},matter,01,路灯,grid,inspection"),
+        ("duty-grids", "code,name,org_code", "{},一号,U"),
+        ("calendar", "calendar_code,row_type,hours", "{},hours,09:00-12:00"),
+        ("escalation-rungs", "rung,clock,domain,at,action,to", "r,handling,{},due,remind,unit"),
+    ],
+)
+def test_a_key_that_no_index_takes_is_a_fault_of_its_row(kind: str, columns: str, row: str) -> None:
+    text = f"#bihuan {kind} patch\n{columns}\n{row}\n"
+    assert len(read(text.format("键" * 100)).documents) == 1
+    (told,) = faults_of(text.format("键" * 101))["第 3 行"]
+    assert "最多 100 个字" in told

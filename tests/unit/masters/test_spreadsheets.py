@@ -85,7 +85,42 @@ def test_hostile_and_fragile_texts_come_back_and_are_never_run(text: str) -> Non
             assert not cell.startswith(("=", "+", "-", "@", "\t", "＝", "0")), cell
 
 
-@given(st.text())
+SPOILT = ["1.10", "2-3", "3/4", "1:30", "01-02-03", "true", "FALSE", "3.2E+14", "1e5", "1.5E-3", "50%", "2026-10-01",
+          "10:30 AM", "3月4日", "Mar-5", "SEPT2", "1,234", ".5", "(12)", "00", "１．１０"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SPOILT)
+def test_what_a_spreadsheet_rewrites_stands_behind_an_apostrophe(text: str) -> None:
+    assert shield(text) == f"'{text}"
+    rows = {"R1": rule(basis=text, channel=text)}
+    assert back("routing-rules", rows) == rows
+
+
+@pytest.mark.parametrize(
+    "text", ["320102", "7", "0", "R0900", "D-URBAN", "2 work_hour", "GB/T 47678.5-2026", "CT-LIGHT"]
+)
+def test_what_it_leaves_alone_stands_as_it_is(text: str) -> None:
+    assert shield(text) == text
+
+
+WORDS = st.one_of(
+    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1),
+    st.text("'0123456789.:,/-+eE %=truefalse", min_size=1, max_size=12),
+).filter(lambda text: text.strip())
+
+
+@given(WORDS)
+def test_any_text_comes_back_from_a_file(text: str) -> None:
+    rows = {"R1": rule(basis=text[:400] if text[:400].strip() else "x", channel=text)}
+    assert back("routing-rules", rows) == rows
+
+
+def test_a_date_is_a_date_to_the_spreadsheet() -> None:
+    content = export.write("routing-rules", {"R1": rule(valid_from="2026-01-01")}).content.decode()
+    assert ",2026-01-01," in content
+
+
+@given(st.one_of(st.text(), WORDS))
 def test_an_apostrophe_put_there_is_taken_away(text: str) -> None:
     assert unshield(shield(text)) == text
 
