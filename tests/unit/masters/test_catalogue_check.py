@@ -281,7 +281,6 @@ GAPS_MADE: dict[str, dict[str, Any]] = {
         "routing_rules": tuple(rule(f"R{area}", "WATER", **LEAK, area_code=area) for area in (EAST, WEST)),
     },
     "policies": {"policies": (PolicyRow(key="least_level.critical", value="city"),)},
-    "calendar": {"routing_rules": (rule("R1", "WATER", **LEAK, days="workday"),), "calendar": ()},
     "duty-grids": NEAREST | {"duty_grids": ()},
     # A cell where nobody works lies in a grid that no other cell is in.
     "cells": NEAREST
@@ -349,3 +348,9 @@ def test_progress_is_told_to_the_end() -> None:
     steps: list[tuple[int, int]] = []
     check(replace(SOUND, items=items), lambda done, total: steps.append((done, total)))
     assert steps[-1] == (350, 365)
+
+
+def test_the_state_s_calendar_is_never_held_up() -> None:
+    proposal = with_nobody(routing_rules=(rule("R1", "WATER", **LEAK, days="workday"),), calendar=())
+    assert not [fault for fault in faults(proposal, ["calendar"]) if "没有任何单位可承办" in fault["message"]]
+    assert [fault for fault in faults(proposal, ["routing-rules"]) if "没有任何单位可承办" in fault["message"]]
