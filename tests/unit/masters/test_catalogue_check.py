@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
-from time import process_time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
+from app.clocks.calendar import CHINA_TIME
 from app.clocks.ladder import RungRow
+from app.dispatch.routing import Matter
+from app.dispatch.routing.rule_index import Rule, moment_of
 from app.dispatch.rows import RoutingRuleRow
 from app.grid.rows import AreaRow, CellRow, DutyGridRow
 from app.items.rows import ItemRow
 from app.masters.catalogue.check import Finding, blocking, by_kind, check
 from app.masters.catalogue.rows import CityRows
-from app.masters.catalogue.terrain import Terrain
+from app.masters.catalogue.space import _Times
 from app.masters.consistency import Proposal, faults, kinds_looked_at
 from app.masters.policies import PolicyRow
 from tests.unit.dispatch.city import COMMUNITY, DISTRICT, EAST, LEAK, PIPE, WEST, clause, component, order, rule
@@ -321,21 +323,29 @@ def test_what_is_critical_is_a_contradiction_across_principles() -> None:
     assert found.matter.urgency == "critical"
 
 
-def test_thousands_of_dates_and_hours_are_read_quickly() -> None:
-    rules = tuple(
+def test_dates_and_hours_hold_at_the_instants_at_which_the_router_says_so() -> None:
+    today = SOUND.today
+    rules = [
         rule(
             f"R{n}",
             "WATER",
             **LEAK,
-            valid_from=SOUND.today + timedelta(days=n % 200),
-            valid_until=SOUND.today + timedelta(days=n % 200 + n % 29),
-            hours=f"{n % 24:02}:{n % 4 * 15:02}-{n % 23:02}:05",
+            valid_from=today + timedelta(days=n % 20 - 5) if n % 3 else None,
+            valid_until=today + timedelta(days=n % 20 + n % 9) if n % 4 else None,
+            hours=f"{n % 24:02}:{n % 4 * 15:02}-{n % 23:02}:05" if n % 5 else "",
+            days=("", "workday", "day_off")[n % 3],
         )
-        for n in range(2000)
-    )
-    started = process_time()
-    Terrain(replace(SOUND, routing_rules=rules))
-    assert process_time() - started < 5
+        for n in range(120)
+    ]
+    times = _Times(rules, today, lambda day: day.weekday() < 5)
+    leak = Matter(f"{LEAK['standard_ref']}/{LEAK['kind']}/{LEAK['code']}", "01", "water", "district", (), "snapshot")
+    for row in rules:
+        expected = 0
+        for n, instant in enumerate(times.instants):
+            at = datetime.combine(instant.on, time(instant.minute // 60, instant.minute % 60), CHINA_TIME)
+            moment = moment_of(replace(leak, at=at, workday=instant.workday))
+            expected |= Rule(row).holds(leak, leak.level, moment) << n
+        assert times.of(row) == expected, row
 
 
 def test_units_that_form_no_tree_are_left_to_their_own_check() -> None:
