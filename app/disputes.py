@@ -103,7 +103,8 @@ def state_position(turn: Turn, unit_id: int, stance: disputes.Stance, *, suggest
 
 def _may_lead(turn: Turn, unit_id: int) -> bool:
     accused, organizations = turn.event.event.accused_org_ids, turn.masters.organizations
-    return disputes.may_work(unit_id, accused, organizations) and turn.why_too_low(unit_id) is None
+    able = disputes.may_work(unit_id, accused, organizations) and turn.why_too_low(unit_id) is None
+    return able and turn.why_spared(unit_id) is None
 
 
 def refer_to_ruling(turn: Turn, *, reason: str | None) -> None:

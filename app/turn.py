@@ -38,6 +38,10 @@ class Turn:
         item = masters.items.item(masters.item_keys[event.item_id]) if event.item_id else None
         return raised_levels.why_too_low(event.level, item, unit_id, masters.organizations)
 
+    def why_spared(self, unit_id: int) -> str | None:
+        """Why a person cannot push this event down to a street's unit, see ``routing.why_spared``; None: they can."""
+        return routing.why_spared(self.masters, self.event.event, self.act.at, unit_id)
+
     def rest(self) -> None:
         """The end of every act: the stage in which it leaves the event has its clock; those that ended are counted.
 

@@ -164,7 +164,7 @@ def _rule(case: Case, body: RuleJurisdiction) -> None:
         # Two adjudicators at the same moment: the second one must know that it has been ruled.
         raise Conflict(f"{ruled}确要重新裁决的，请将 anew 填为 true。", state=aggregate.event.state)
     leads = _unit(case, body.unit)
-    may_lead(case, leads)
+    may_lead(case, leads, ruled=True)
     ruling = disputes.Ruling(
         unit_id=leads,
         supporting_ids=_units(case, body.supporting, "supporting"),

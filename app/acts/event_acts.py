@@ -87,7 +87,7 @@ def _dispatch(case: Case, body: Dispatch) -> None:
     if accused is not None:
         loop.correct(case.turn, item=None, item_id=None, place=None, accused=accused, redispatch=False)
     if (taught := case.fetched.get("precedent")) is not None:
-        may_lead(case, taught.row.unit_id, "precedent")
+        may_lead(case, taught.row.unit_id, "precedent", ruled=True)
         disputes.dispatch_by_precedent(case.turn, taught)
         return
     unit = may_lead(case, unit_id(case, body.unit))

@@ -23,12 +23,16 @@ def unit_id(case: Case, code: str | None, field: str = "unit") -> int | None:
     return case.organizations.id_of(code)
 
 
-def may_lead(case: Case, unit: int | None, field: str = "unit") -> int | None:
-    """The unit, if a person may name it as the lead. Raises ``Malformed`` for one that is accused or, where the event
-    was raised, below its level.
+def may_lead(case: Case, unit: int | None, field: str = "unit", *, ruled: bool = False) -> int | None:
+    """The unit, if a person may name it as the lead.
+
+    Raises ``Malformed`` for one that is accused, below the level to which the event was raised, or a street's where
+    the duty list names a department. A ruling alone, and what follows one (``ruled``), goes past the duty list.
     """
     unit = not_accused(case, unit, field)
-    if unit is not None and (message := case.turn.why_too_low(unit)):
+    if unit is None:
+        return None
+    if message := case.turn.why_too_low(unit) or (None if ruled else case.turn.why_spared(unit)):
         raise Malformed(message, faults=[{"path": field, "message": message}])
     return unit
 

@@ -138,7 +138,7 @@ def _approve_return(case: Case, body: ApproveReturn) -> None:
         if case.order.role != "lead":
             message = "裁决先例只用于主办工单。"
             raise Malformed(message, faults=[{"path": "precedent", "message": message}])
-        may_lead(case, taught.row.unit_id, "precedent")
+        may_lead(case, taught.row.unit_id, "precedent", ruled=True)
         _not_its_own(case, taught.row.unit_id, "该先例即由其承办；应由其继续办理的，请驳回退单。")
         disputes.approve_return_by_precedent(case.turn, case.order, taught)
         return

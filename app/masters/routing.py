@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.clocks.calendar import CHINA_TIME
-from app.dispatch.matters import matter_of, site_of
+from app.dispatch.matters import Site, matter_of, site_of
 from app.dispatch.raised_levels import NO_ITEM
 from app.dispatch.routing import NO_LOAD, Decision, Matter, is_above
 from app.events.tables import Event
@@ -75,6 +75,19 @@ def decide(
     site = site_of(masters.places, areas, event.cell_id, point, border_within_m=masters.policies.border_within_m)
     matter = matter_of(event, item, site, at=at, workday=workday(masters, at), gave_back=gave_back, load=load)
     return masters.router.decide(matter)
+
+
+def why_spared(masters: Masters, event: Event, at: datetime, unit_id: int) -> str | None:
+    """Why a person cannot push the event down to this unit: the duty list gives it to a department; None: they can."""
+    item = masters.items.item(masters.item_keys[event.item_id]) if event.item_id else None
+    areas = tuple(code for code in (event.district_code, event.street_code, event.community_code) if code)
+    matter = matter_of(event, item, Site(areas), at=at, workday=None)
+    clause = masters.router.spared(matter, masters.organizations.code_of(unit_id) or "")
+    if clause is None:
+        return None
+    department = masters.organizations.name_of(clause.department)
+    said = "收回" if clause.duty == "taken_back" else "配合"
+    return f"基层职责清单 {clause.clause_no} 列为{said}事项，由{department}牵头，不能派给街道；有争议的请提请裁决。"
 
 
 def preview(masters: Masters, told: Told) -> Decision:

@@ -92,6 +92,11 @@ class Router:
             return record.person("place_unknown")
         return record.person("level_raised" if matter.at_least else "no_rule")
 
+    def spared(self, matter: Matter, unit: str) -> DutyRow | None:
+        """The clause by which a street's unit is not to lead the matter; None: the duty list does not say so."""
+        clause = Guard(matter, self._city.units, self._duties, by_level=False).judge(unit).clause
+        return clause if clause is not None and clause.duty != "basic" else None
+
     def _place_decides(self, walk: Walk, step: str, answer: Proposal) -> bool:
         """Whether a rule that only lacks the place names the matter more closely: then a person finds the place."""
         if step not in _CATALOGUE:
